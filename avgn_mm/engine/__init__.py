@@ -1,0 +1,1 @@
+"""What MMEngine lacks for training and testing."""

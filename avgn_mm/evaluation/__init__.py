@@ -1,0 +1,3 @@
+from .metrics import PatchHitMetric, SaliencyMetric
+
+__all__ = ['PatchHitMetric', 'SaliencyMetric']

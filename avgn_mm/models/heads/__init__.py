@@ -1,0 +1,4 @@
+from .avgn_head import AVGNHead
+from .pooling_classifier import PoolingClassifier
+
+__all__ = ['AVGNHead', 'PoolingClassifier']

@@ -1,0 +1,3 @@
+from .crop import crop_patches, patch_boxes
+
+__all__ = ['crop_patches', 'patch_boxes']

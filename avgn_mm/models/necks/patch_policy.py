@@ -1,0 +1,62 @@
+"""pi, the recurrent patch extraction network (AVGN section 3.2, eq. 5; after AdaFocusV2)."""
+
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
+
+from avgn_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class PatchPolicy(BaseModule):
+    """Choose a patch for each frame from the visual maps seen so far.
+
+    1x1 conv, BN, tanh, FC, BN, tanh, GRU, FC, sigmoid.
+
+    Args:
+        in_channels (int): Channels of the maps.
+        feature_size (int): H_G = W_G. Defaults to 7.
+        hidden_channels (int): Channels after the 1x1 convolution. Defaults to 64.
+        embed_dims (int): Width of the FC layer and of the GRU. Defaults to 512.
+    """
+
+    def __init__(self,
+                 *,
+                 in_channels: int,
+                 feature_size: int = 7,
+                 hidden_channels: int = 64,
+                 embed_dims: int = 512) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(in_channels, hidden_channels, 1, bias=False),
+            nn.BatchNorm2d(hidden_channels),
+            nn.Tanh(),
+            nn.Flatten(),
+            nn.Linear(hidden_channels * feature_size**2, embed_dims),
+            nn.BatchNorm1d(embed_dims),
+            nn.Tanh(),
+        )
+        self.gru = nn.GRU(embed_dims, embed_dims, batch_first=True)
+        self.coordinates = nn.Linear(embed_dims, 2)
+
+    def forward(self, maps: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+        """Choose the patches of several videos' frames.
+
+        Args:
+            maps (torch.Tensor): (N, C, H_G, W_G), the frames of the first video in the order in
+                which they are seen, then those of the second, and so on.
+            lengths (list[int]): Frames of each video; they sum to N.
+
+        Returns:
+            torch.Tensor: (N, 2) in (0, 1), order (y, x), in the order of ``maps``;
+            :func:`~avgn_mm.models.layers.patch_boxes` turns them into pixels.
+        """
+        encoded = self.encoder(maps)
+        if len(set(lengths)) == 1:
+            states = self.gru(encoded.unflatten(0, (len(lengths), lengths[0])))[0].flatten(0, 1)
+        else:
+            packed = pack_sequence(encoded.split(lengths), enforce_sorted=False)
+            padded, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
+            states = torch.cat([row[:n] for row, n in zip(padded, lengths)])
+        return self.coordinates(states).sigmoid()

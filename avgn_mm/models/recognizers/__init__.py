@@ -1,0 +1,3 @@
+from .avgn import AVGN
+
+__all__ = ['AVGN']

@@ -1,0 +1,401 @@
+"""AVGN, the Audio-Visual Glance Network (Nugroho et al., ICCV 2023), section 3.
+
+A video is T frames in coarse-to-fine order, each with its log-mel window. The stages are methods on
+plain tensors, used alike by training and by testing:
+
+    glance  f_A on all T windows, f_G on the first T_G frames, AV-TeST -> saliency   (3.1)
+    pick    the k most salient frames                                                (3.1)
+    focus   AESPA -> pi -> P x P patches -> f_L                                      (3.2)
+    decide  psi -> f_C                                                               (3.3)
+
+Where the paper is silent: f_C sees frames by descending saliency, in training too; T_G is drawn
+uniformly from 1..T for each training batch; with ``policy_scope='encoded'`` the recurrent pi sees
+every frame that has e^G, in the order in which they get it, which is what Table 3's costs say.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmaction.models import BaseRecognizer
+
+from avgn_mm.models.layers import crop_patches, patch_boxes
+from avgn_mm.registry import MODELS
+
+
+@dataclass
+class Glance:
+    """What the first look at a batch of B videos found.
+
+    Attributes:
+        maps: e^G, (B, T, D_G, H_G, W_G). Rows of frames that were not encoded are not set.
+        audio: pooled e^A, (B, T, D_A), or None without audio.
+        saliency: s, (B, T), or None without AV-TeST.
+        num_glances: T_G, how many of the first frames are encoded; 0 without AV-TeST.
+    """
+    maps: torch.Tensor
+    audio: torch.Tensor | None
+    saliency: torch.Tensor | None
+    num_glances: int
+
+
+@MODELS.register_module()
+class AVGN(BaseRecognizer):
+    """Look at T frames cheaply, then at patches of the k best of them closely.
+
+    Every part is a registered module. Table 4's ablations set one to None: ``audio_backbone``
+    (which also drops ``spatial_glance`` and ``audio_fusion``, as they need audio),
+    ``temporal_glance`` (frames are then picked in coarse-to-fine order, evenly over the video),
+    ``spatial_glance`` (pi then reads e^G itself), ``audio_fusion`` (e^A_t itself is then
+    classified). Without ``patch_policy`` the patch is the centre (Table 6), and
+    ``spatial_glance``, which serves nothing else, is dropped.
+
+    Args:
+        backbone (dict): f_G, from frames to maps of ``visual_channels``.
+        local_backbone (dict): f_L, from patches to maps of ``local_channels``.
+        cls_head (dict): An ``AVGNHead``. Its channel numbers are filled in from here, as are those
+            of the following parts.
+        audio_backbone (dict, optional): f_A, from log-mel windows to maps of ``audio_channels``.
+        temporal_glance (dict, optional): AV-TeST.
+        spatial_glance (dict, optional): AESPA.
+        patch_policy (dict, optional): pi.
+        audio_fusion (dict, optional): psi.
+        saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord.
+        num_frames (int): T.
+        patch_size (int): P, in pixels of the input frames.
+        visual_channels (int): D_G.
+        local_channels (int): D_L.
+        audio_channels (int): D_A.
+        glance_size (int, optional): Side, in pixels, to which f_G's input is averaged down.
+            Defaults to None: f_G sees the frames as they come.
+        policy_scope (str): ``'encoded'`` or ``'selected'``: which frames AESPA and pi see.
+        train_cfg (dict): ``num_glances``: T_G, or None to draw it for each batch;
+            ``random_patch``: whether to classify uniformly random patches too, AdaFocusV2's
+            second pass, which trains f_L on all places.
+        test_cfg (dict): ``num_glances``: T_G; ``num_focus``: k.
+        data_preprocessor (dict): MMAction2's ``MultiModalDataPreprocessor``.
+
+    Raises:
+        ValueError: If ``policy_scope`` is unknown, or T_G or k is not in 1..T.
+    """
+
+    def __init__(self,
+                 *,
+                 backbone: dict,
+                 local_backbone: dict,
+                 cls_head: dict,
+                 num_frames: int,
+                 patch_size: int,
+                 visual_channels: int,
+                 local_channels: int,
+                 audio_channels: int | None = None,
+                 audio_backbone: dict | None = None,
+                 temporal_glance: dict | None = None,
+                 spatial_glance: dict | None = None,
+                 patch_policy: dict | None = None,
+                 audio_fusion: dict | None = None,
+                 saliency_loss: dict | None = None,
+                 mask_loss: dict | None = None,
+                 ordered_loss: dict | None = None,
+                 glance_size: int | None = None,
+                 policy_scope: str = 'encoded',
+                 train_cfg: dict | None = None,
+                 test_cfg: dict | None = None,
+                 data_preprocessor: dict | None = None) -> None:
+        if policy_scope not in ('encoded', 'selected'):
+            raise ValueError(f"policy_scope must be 'encoded' or 'selected', got {policy_scope!r}")
+        if audio_backbone is None:
+            audio_channels = spatial_glance = audio_fusion = None
+        if patch_policy is None:
+            spatial_glance = None
+        modalities = dict(visual_channels=visual_channels, audio_channels=audio_channels)
+
+        def build(part: dict | None, **channels) -> torch.nn.Module | None:
+            return None if part is None else MODELS.build({**channels, **part})
+
+        super().__init__(backbone, data_preprocessor=data_preprocessor,
+                         train_cfg=train_cfg or {}, test_cfg=test_cfg or {})
+        self.local_backbone = MODELS.build(local_backbone)
+        self.audio_backbone = build(audio_backbone)
+        self.temporal_glance = build(temporal_glance, **modalities, num_frames=num_frames)
+        self.spatial_glance = build(spatial_glance, **modalities)
+        self.patch_policy = build(
+            patch_policy,
+            in_channels=getattr(self.spatial_glance, 'out_channels', visual_channels))
+        self.audio_fusion = build(audio_fusion, **modalities)
+        self.cls_head = build(
+            cls_head, **modalities, num_frames=num_frames, local_channels=local_channels,
+            fused_channels=getattr(self.audio_fusion, 'out_channels', audio_channels))
+        self.saliency_loss = build(saliency_loss)
+        self.mask_loss = build(mask_loss)
+        self.ordered_loss = build(ordered_loss)
+        self.num_frames = num_frames
+        self.patch_size = patch_size
+        self.glance_size = glance_size
+        self.policy_scope = policy_scope
+        for name in ('num_glances', 'num_focus'):
+            self._within_frames(f'model.test_cfg.{name}', self.test_cfg.get(name))
+        self._within_frames('model.train_cfg.num_glances', self.train_cfg.get('num_glances'))
+
+    def _within_frames(self, name: str, value: int | None) -> None:
+        if value is not None and not 1 <= value <= self.num_frames:
+            raise ValueError(f'{name}={value} must be in 1..{self.num_frames} '
+                             f'(model.num_frames={self.num_frames})')
+
+    # ---------------------------------------------------------------- stages
+
+    def encode_frames(self, frames: torch.Tensor) -> torch.Tensor:
+        """f_G (eq. 1): (N, 3, H, W) -> e^G (N, D_G, H_G, W_G)."""
+        if self.glance_size is not None:
+            frames = F.adaptive_avg_pool2d(frames, self.glance_size)
+        return self.backbone(frames)
+
+    def encode_audio(self, audios: torch.Tensor) -> torch.Tensor:
+        """f_A (eq. 1), averaged over time and frequency: (B, T, 1, 96, 64) -> (B, T, D_A)."""
+        maps = self.audio_backbone(audios.flatten(0, 1))
+        return maps.mean(dim=(2, 3)).unflatten(0, audios.shape[:2])
+
+    def glance(self, imgs: torch.Tensor, audios: torch.Tensor | None, num_glances: int) -> Glance:
+        """Look at the first ``num_glances`` frames and hear all windows (section 3.1).
+
+        Without AV-TeST there is nothing to glance for, and no frame is encoded yet.
+
+        Args:
+            imgs (torch.Tensor): (B, T, 3, H, W).
+            audios (torch.Tensor, optional): (B, T, 1, 96, 64).
+            num_glances (int): T_G.
+        """
+        audio = None if self.audio_backbone is None else self.encode_audio(audios)
+        if self.temporal_glance is None:
+            return Glance(imgs.new_empty(0), audio, None, 0)
+        glanced = self.encode_frames(imgs[:, :num_glances].flatten(0, 1))
+        maps = glanced.new_empty(*imgs.shape[:2], *glanced.shape[1:])
+        maps[:, :num_glances] = glanced.unflatten(0, (len(imgs), num_glances))
+        saliency, _, _ = self.temporal_glance(
+            maps[:, :num_glances].mean(dim=(3, 4)), audio, num_glances)
+        return Glance(maps, audio, saliency, num_glances)
+
+    def pick(self, saliency: torch.Tensor | None, num_focus: int, batch_size: int) -> torch.Tensor:
+        """Indices (B, k) of the k most salient frames, most salient first."""
+        if saliency is None:
+            device = next(self.parameters()).device
+            return torch.arange(num_focus, device=device).expand(batch_size, -1)
+        # Stable: equal scores keep the coarse-to-fine order, whatever the batch.
+        order = saliency.detach().argsort(dim=1, descending=True, stable=True)
+        return order[:, :num_focus]
+
+    def complete(self, imgs: torch.Tensor, glance: Glance, selected: torch.Tensor) -> None:
+        """Encode, in place, those selected frames that were not glanced at."""
+        videos, ranks = (selected >= glance.num_glances).nonzero(as_tuple=True)
+        if len(videos):
+            frames = selected[videos, ranks]
+            encoded = self.encode_frames(imgs[videos, frames])
+            if glance.num_glances == 0:
+                glance.maps = encoded.new_empty(*imgs.shape[:2], *encoded.shape[1:])
+            glance.maps[videos, frames] = encoded
+
+    def locate(self, glance: Glance, selected: torch.Tensor) -> torch.Tensor:
+        """AESPA and pi (eq. 4 and 5): where to crop the selected frames.
+
+        Args:
+            glance (Glance): With e^G of all selected frames.
+            selected (torch.Tensor): (B, k).
+
+        Returns:
+            torch.Tensor: (B, k, 2) in [0, 1], order (y, x); the centre without a policy.
+        """
+        if self.patch_policy is None:
+            return glance.maps.new_full((*selected.shape, 2), 0.5)
+        videos, frames, lengths = self._policy_sequence(selected, glance.num_glances)
+        maps = glance.maps[videos, frames]
+        if self.spatial_glance is not None:
+            maps = self.spatial_glance(maps, glance.audio, videos)
+        located = self.patch_policy(maps, lengths)
+        actions = located.new_zeros(*glance.maps.shape[:2], 2)
+        actions = actions.index_put((videos, frames), located)
+        return actions.gather(1, selected.unsqueeze(-1).expand(-1, -1, 2))
+
+    def _policy_sequence(self, selected: torch.Tensor, num_glances: int
+                         ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+        """The frames that pi sees, in order: their videos, their indices, frames a video.
+
+        All videos' glanced frames come first and are then sorted, stably, next to the others of
+        their video; videos may differ in how many selected frames were not glanced at.
+        """
+        if self.policy_scope == 'selected':
+            num_glances = 0
+        batch_size = len(selected)
+        videos, ranks = (selected >= num_glances).nonzero(as_tuple=True)
+        all_videos = torch.arange(batch_size, device=selected.device)
+        glanced = torch.arange(num_glances, device=selected.device)
+        videos = torch.cat((all_videos.repeat_interleave(num_glances), videos))
+        frames = torch.cat((glanced.repeat(batch_size), selected[videos[len(glanced) * batch_size:],
+                                                                 ranks]))
+        order = videos.argsort(stable=True)
+        lengths = torch.bincount(videos, minlength=batch_size).tolist()
+        return videos[order], frames[order], lengths
+
+    def focus(self, frames: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Crop and f_L (eq. 6 and 7): (N, 3, H, W) and (N, 2) -> pooled e^L (N, D_L)."""
+        patches = crop_patches(frames, actions, self.patch_size)
+        return self.local_backbone(patches).mean(dim=(2, 3))
+
+    def fuse_audio(self, visual: torch.Tensor, audio: torch.Tensor | None, selected: torch.Tensor
+                   ) -> torch.Tensor | None:
+        """psi: e^AT (B, k, D) of the selected frames, whose pooled e^G is (B, k, D_G)."""
+        if audio is None:
+            return None
+        if self.audio_fusion is None:
+            return _take(audio, selected)
+        return self.audio_fusion(visual, audio)
+
+    # ---------------------------------------------------------------- testing
+
+    def extract_feat(self, inputs: dict, stage: str = 'backbone', data_samples: list | None = None,
+                     test_mode: bool = True) -> tuple[torch.Tensor, dict]:
+        """Run all stages but the last with ``test_cfg``'s T_G and k.
+
+        Args:
+            inputs (dict): ``imgs`` (B, T, 3, H, W) and, unless there is no audio encoder,
+                ``audios`` (B, T, 1, 96, 64).
+
+        Returns:
+            tuple[torch.Tensor, dict]: e^AV of the k frames (B, k, channels), and what was looked
+            at: ``saliency`` (B, T) or None, ``selected`` (B, k), ``patch_boxes`` (B, k, 4) in
+            input pixels, ``frames_encoded`` (B,).
+        """
+        imgs, audios = self._unpack(inputs)
+        num_focus = self.test_cfg.get('num_focus') or self.num_frames
+        num_glances = self.test_cfg.get('num_glances') or self.num_frames
+        glance = self.glance(imgs, audios, num_glances)
+        selected = self.pick(glance.saliency, num_focus, len(imgs))
+        self.complete(imgs, glance, selected)
+        actions = self.locate(glance, selected)
+        videos = torch.arange(len(imgs), device=imgs.device)[:, None]
+        local = self.focus(imgs[videos, selected].flatten(0, 1), actions.flatten(0, 1))
+        visual = glance.maps[videos, selected].mean(dim=(3, 4))
+        feats = self.cls_head.fuse(
+            visual, local.unflatten(0, selected.shape),
+            self.fuse_audio(visual, glance.audio, selected))
+        others = (selected >= glance.num_glances).sum(dim=1)
+        return feats, dict(
+            saliency=glance.saliency,
+            selected=selected,
+            patch_boxes=patch_boxes(actions, self.patch_size, imgs.shape[-2:]),
+            frames_encoded=others + glance.num_glances)
+
+    def predict(self, inputs: dict, data_samples: list, **kwargs) -> list:
+        """Classify a batch; each data sample also says what was looked at.
+
+        Returns:
+            list[ActionDataSample]: With ``pred_score``, ``pred_label``, ``saliency`` (T,) in the
+            frames' order, ``selected`` (k,), ``patch_boxes`` (k, 4) as left, top, right, bottom in
+            input pixels, ``frames_encoded`` and ``frames_focused`` (int).
+        """
+        feats, looked = self.extract_feat(inputs)
+        data_samples = self.cls_head.predict(feats, data_samples)
+        for i, sample in enumerate(data_samples):
+            if looked['saliency'] is not None:
+                sample.set_field(looked['saliency'][i], 'saliency')
+            sample.set_field(looked['selected'][i], 'selected')
+            sample.set_field(looked['patch_boxes'][i], 'patch_boxes')
+            sample.set_field(int(looked['frames_encoded'][i]), 'frames_encoded')
+            sample.set_field(looked['selected'].shape[1], 'frames_focused')
+        return data_samples
+
+    def _forward(self, inputs: dict, stage: str = 'head', **kwargs) -> torch.Tensor:
+        """Logits (B, C), or with ``stage='backbone'`` e^AV of the k frames."""
+        feats, _ = self.extract_feat(inputs)
+        return feats if stage == 'backbone' else self.cls_head(feats)
+
+    def _unpack(self, inputs: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Check and split the inputs."""
+        imgs, audios = inputs['imgs'], inputs.get('audios')
+        if imgs.shape[1] != self.num_frames:
+            raise ValueError(f'the pipeline gives {imgs.shape[1]} frames a video, the model wants '
+                             f'model.num_frames={self.num_frames}')
+        if self.audio_backbone is None:
+            return imgs, None
+        if audios is None:
+            raise ValueError("inputs lack 'audios': add it to PackActionInputs' collect_keys, or "
+                             'set model.audio_backbone=None')
+        if audios.shape[1] != self.num_frames:
+            raise ValueError(f'the pipeline gives {audios.shape[1]} audio windows a video, the '
+                             f'model wants model.num_frames={self.num_frames}')
+        return imgs, audios
+
+    # ---------------------------------------------------------------- training
+
+    def loss(self, inputs: dict, data_samples: list, **kwargs) -> dict[str, torch.Tensor]:
+        """The six losses (section 3.4) with its stop-gradients.
+
+        Nothing flows from pi (hence AESPA) and AV-TeST to f_G and f_A, nor from psi to f_G.
+        """
+        imgs, audios = self._unpack(inputs)
+        batch_size, num_frames = imgs.shape[:2]
+        labels = self.cls_head.gather_labels(data_samples).to(imgs.device)
+        maps = self.encode_frames(imgs.flatten(0, 1)).unflatten(0, (batch_size, num_frames))
+        visual = maps.mean(dim=(3, 4))
+        audio = None if self.audio_backbone is None else self.encode_audio(audios)
+        detached_audio = None if audio is None else audio.detach()
+        num_glances = self.train_cfg.get('num_glances')
+        if num_glances is None:
+            num_glances = int(torch.randint(1, num_frames + 1, ()))
+
+        losses = {}
+        saliency = None
+        if self.temporal_glance is not None:
+            saliency, features, tokens = self.temporal_glance(
+                visual.detach(), detached_audio, num_glances)
+            if self.mask_loss is not None:
+                losses['loss_mask'] = self.mask_loss(
+                    self.temporal_glance.mask_encoder(features), tokens, num_glances)
+        order = self.pick(saliency, num_frames, batch_size)
+
+        glance = Glance(maps.detach(), detached_audio, saliency,
+                        num_glances if saliency is not None else 0)
+        inverse = order.argsort(dim=1)
+        actions = _take(self.locate(glance, order), inverse)
+        frames = imgs.flatten(0, 1)
+        passes = [actions]
+        if self.train_cfg.get('random_patch', False):
+            passes.append(torch.rand_like(actions))
+        # Both passes form one batch of twice as many videos: every loss below averages over them.
+        local = torch.cat([self.focus(frames, a.flatten(0, 1)).unflatten(0, a.shape[:2])
+                           for a in passes])
+        fused = self.fuse_audio(visual.detach(), audio, torch.arange(
+            num_frames, device=imgs.device).expand(batch_size, -1))
+
+        def repeat(x: torch.Tensor | None) -> torch.Tensor | None:
+            return None if x is None else torch.cat([x] * len(passes))
+
+        head = self.cls_head
+        order, labels_twice = repeat(order), repeat(labels)
+        visual, local = _take(repeat(visual), order), _take(local, order)
+        fused = None if fused is None else _take(repeat(fused), order)
+        embedded = head.classifier.embed(head.fuse(visual, local, fused))
+        step_logits = head.classifier.classify(embedded.cummax(dim=1).values)
+        losses['loss_cls'] = head.cross_entropy(step_logits, labels_twice)
+        losses.update(head.visual_losses(visual, local, labels_twice))
+        if audio is not None:
+            losses.update(head.audio_losses(_take(audio, order[:batch_size]), labels))
+        if saliency is not None:
+            # The learned patches alone, as at test.
+            embedded = embedded[:batch_size]
+            ordered_saliency = saliency.gather(1, order[:batch_size])
+            if self.saliency_loss is not None:
+                losses['loss_saliency'] = self.saliency_loss(
+                    ordered_saliency, head.classifier.classify_alone(embedded))
+            if self.ordered_loss is not None:
+                losses['loss_ordered'] = self.ordered_loss(
+                    head.classifier, embedded, ordered_saliency,
+                    lambda logits: head.cross_entropy(logits, labels))
+        if labels.dim() == 1:
+            hits = step_logits[:batch_size, -1].argmax(dim=-1) == labels
+            losses['top1_acc'] = hits.float().mean()
+        return losses
+
+
+def _take(feats: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Rows ``index`` (B, k) of ``feats`` (B, T, D), as (B, k, D)."""
+    return feats.gather(1, index.unsqueeze(-1).expand(-1, -1, feats.shape[-1]))
