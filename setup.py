@@ -31,7 +31,7 @@ class BuildWithMim(build_py):
         mim.mkdir(parents=True)
         for name in ('configs', 'tools', 'model-index.yml'):
             source = ROOT / name
-            if self.editable_mode and hasattr(os, 'symlink'):
+            if self.editable_mode:
                 (mim / name).symlink_to(os.path.relpath(source, mim), source.is_dir())
             elif source.is_dir():
                 shutil.copytree(source, mim / name, ignore=shutil.ignore_patterns('__pycache__'))

@@ -8,6 +8,7 @@ import av
 import numpy as np
 
 _BITS = 16
+_CHUNK = 8192
 _VIDEO_TIME_BASE = Fraction(1, 10000)
 
 
@@ -123,12 +124,17 @@ def write_clip(path: Path | str,
         if audio is not None:
             seconds = audio_start + np.arange(round(audio_seconds * audio_rate)) / audio_rate
             channels = len(audio_stream.layout.channels)
-            samples = np.repeat(audio(seconds)[None], channels, axis=0).astype(np.float32)
-            for begin in range(0, samples.shape[1], 1024):
+            samples = audio(seconds)
+            for begin in range(0, len(samples), _CHUNK):
+                chunk = samples[begin:begin + _CHUNK]
+                if audio_codec == 'pcm_s16le':  # PyAV passes these on as they are: fast
+                    array = (np.repeat(chunk, channels)[None] * 32767).astype(np.int16)
+                    sample_format = 's16'
+                else:
+                    array = np.repeat(chunk[None], channels, axis=0).astype(np.float32)
+                    sample_format = 'fltp'
                 frame = av.AudioFrame.from_ndarray(
-                    np.ascontiguousarray(samples[:, begin:begin + 1024]),
-                    format='fltp',
-                    layout=audio_layout)
+                    array, format=sample_format, layout=audio_layout)
                 frame.sample_rate = audio_rate
                 frame.time_base = Fraction(1, audio_rate)
                 frame.pts = round(audio_start * audio_rate) + begin

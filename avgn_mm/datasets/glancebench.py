@@ -2,7 +2,7 @@
 
 An untrimmed video shows its class only in a few short events: a small disc at a random place,
 with a sound. The disc's colour, seen at a glance, tells a group of classes; the fine pattern in it,
-lost at half resolution, tells the class within the group; the sound never settles the class alone.
+lost at a quarter of the resolution, tells the class within it; the sound never settles the class.
 Clutter, dim distractor objects and other sounds fill the rest. The benchmark is this project's
 own; the paper has nothing like it.
 """
@@ -122,7 +122,7 @@ SPECS = dict(
         num_train=8000, num_val=1000, num_test=2000, image_size=256, fps=25, seconds=(20, 30),
         num_hues=6, num_patterns=4, object_pixels=64, event_seconds=(0.8, 2.5),
         drift_pixels_per_second=12.0, num_distractors=(3, 8), num_distractor_sounds=(1, 6),
-        gop_frames=50),
+        crf=26, gop_frames=50),
 )
 
 

@@ -1,7 +1,7 @@
 # The thing to beat: f_L of avgn_glancebench-mini.py on k whole, uniformly sampled frames, no audio.
 # Test other k with `--cfg-options test_dataloader.dataset.pipeline.1.num_frames=4`.
 _base_ = [
-    '../_base_/datasets/glancebench_mini.py', '../_base_/schedules/adamw_onecycle.py',
+    '../_base_/datasets/glancebench_mini.py', '../_base_/schedules/adamw_8e.py',
     '../_base_/default_runtime.py'
 ]
 

@@ -128,9 +128,9 @@ class MaskSpectrogram(BaseTransform):
     """Silence random bands and random stretches of each spectrogram.
 
     SpecAugment (Park et al., Interspeech 2019) without time warping, and with silence in place of
-    the mean, since that is what the model sees where a video has no sound. A mask's width is uniform
-    from 0 to the given maximum. Draws come from NumPy's global generator, which MMEngine seeds in
-    each worker.
+    the mean, since that is what the model sees where a video has no sound. A mask's width is
+    uniform from 0 to the given maximum. Draws come from NumPy's global generator, which MMEngine
+    seeds in each worker.
 
     Required and Modified Keys:
 

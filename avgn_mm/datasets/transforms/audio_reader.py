@@ -3,7 +3,8 @@
 All samples lie on one absolute grid: sample j of the output stands at j / sample_rate seconds of
 the container's clock, the clock of the frames' times too. Each span is resampled from a start at
 which the source's and the output's samples coincide, so that what a window holds does not depend
-on which span it was decoded in.
+on which span it was decoded in. Two things stay beyond reach: Matroska's rounding of the stamps
+(0.5 ms), and the noise that AAC decoders make up themselves for noisy bands.
 """
 
 import math

@@ -2,8 +2,8 @@
 
 The index comes from the container's packets (PyAV), so that times are right for variable frame
 rates, late starts and edit lists. The frames come from decord where it returns the very frame
-that was asked for, else from PyAV: decord 0.6 silently returns wrong frames for MPEG-TS, for AVI with
-B-frames and for open groups of pictures, and counts frames that an edit list hides.
+that was asked for, else from PyAV: decord 0.6 silently returns wrong frames for MPEG-TS, for AVI
+with B-frames and for open groups of pictures, and counts frames that an edit list hides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -163,32 +163,25 @@ class VideoReader:
         """Decode ascending indices, seeking only where a keyframe lies between two of them."""
         images = []
         run: Iterator | None = None
-        position, frame = -1, None
+        shown = ahead = None  # (index, frame): the last up to the wanted one, and one beyond it
         convert = VideoReformatter()
         for want in wanted:
-            key = self._key_before(want)
-            if run is None or key > position + 1:
+            if run is None or (shown is not None and self._key_before(want) > shown[0] + 1):
                 run = self._decode_from(want)
-                position, frame = next(run, (-1, None))
-            before = (position, frame)
-            while frame is not None and position < want:
-                before = (position, frame)
-                position, frame = next(run, (-1, None))
-            if frame is None or position != want:
-                # the decoder left this frame out
-                held = before[1] if 0 <= before[0] <= want else None
-                if held is None or self.times[want] - self.times[before[0]] > _HOLD_SECONDS:
-                    raise MediaReadError(f'cannot decode frame {want} (at {self.times[want]:.3f} '
-                                         f's) of {self.filename}: the data is damaged there')
-                picture = held
-            else:
-                picture = frame
+                shown = ahead = None
+            while shown is None or shown[0] < want:
+                ahead = ahead or next(run, None)
+                if ahead is None or ahead[0] > want:
+                    break  # the decoder left the wanted one out
+                shown, ahead = ahead, None
+            if shown is None or self.times[want] - self.times[shown[0]] > _HOLD_SECONDS:
+                raise MediaReadError(f'cannot decode frame {want} (at {self.times[want]:.3f} s) '
+                                     f'of {self.filename}: the data is damaged there')
+            picture = shown[1]
             image = convert.reformat(picture, format='rgb24').to_ndarray()
             if picture.rotation % 360:  # phones store portrait video as turned landscape
                 image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
             images.append(image)
-            if frame is None:
-                run = None
         return images
 
     def _key_before(self, want: int) -> int:

@@ -1,7 +1,8 @@
 # Sixteen 224-px frames and their log-mel windows, straight from video files.
 num_frames = 16
+# `events` is there only where the truth is known, as in GlanceBench.
 meta_keys = ('filename', 'frame_times', 'frame_inds', 'duration_seconds', 'has_audio', 'img_shape',
-             'original_shape', 'crop_quadruple')
+             'original_shape', 'crop_quadruple', 'events')
 
 train_pipeline = [
     dict(type='AVInit'),

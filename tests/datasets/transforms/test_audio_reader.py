@@ -85,12 +85,18 @@ def test_sound_and_frames_share_the_clock_of_the_container(tmp_path):
         assert flash == pytest.approx(4.0, abs=0.07)  # MPEG-TS shifts both for AAC's delay
 
 
-@pytest.mark.parametrize(('suffix', 'codec', 'rate'), [('.mp4', 'aac', 44100),
+@pytest.mark.parametrize(('suffix', 'codec', 'rate'), [('.mp4', 'aac', 16000),
+                                                       ('.mov', 'pcm_s16le', 44100),
                                                        ('.mov', 'pcm_s16le', 48000)])
 def test_a_window_does_not_depend_on_the_others(tmp_path, suffix, codec, rate):
+    noise = np.random.RandomState(0)
     path = write_clip(
-        tmp_path / f'clip{suffix}', num_frames=80, audio=tone(300), audio_codec=codec,
-        audio_rate=rate, audio_layout='stereo')
+        tmp_path / f'clip{suffix}',
+        num_frames=80,
+        audio=lambda seconds: noise.uniform(-0.5, 0.5, len(seconds)),
+        audio_codec=codec,
+        audio_rate=rate,
+        audio_layout='stereo')
     starts = np.array([100000, 2000, 9000, -3000, 60001, 2000])
     together = AudioReader(path).read_windows(starts, 4000)
     alone = [AudioReader(path).read_windows(starts[i:i + 1], 4000)[0] for i in range(6)]

@@ -1,0 +1,50 @@
+"""pi, the recurrent patch extraction network (eq. 5)."""
+
+import torch
+
+from avgn_mm.models.necks import PatchPolicy
+
+
+def policy() -> PatchPolicy:
+    module = PatchPolicy(in_channels=3, feature_size=2, hidden_channels=4, embed_dims=8)
+    with torch.no_grad():
+        module.coordinates.weight.mul_(5)
+    return module.eval()
+
+
+@torch.no_grad()
+def test_a_frame_depends_on_earlier_frames_only():
+    pi, maps = policy(), torch.randn(6, 3, 2, 2)
+    for lengths in ([6], [3, 3], [4, 2]):
+        actions = pi(maps, lengths)
+        assert actions.shape == (6, 2)
+        assert ((actions > 0) & (actions < 1)).all()
+        for frame in range(6):
+            other = maps.clone()
+            other[frame] = torch.randn(3, 2, 2)
+            changed = ((pi(other, lengths) - actions).abs().amax(dim=1) > 1e-7).tolist()
+            last = next(end for end in torch.tensor(lengths).cumsum(0).tolist() if end > frame)
+            assert changed == [frame <= i < last for i in range(6)]
+
+
+@torch.no_grad()
+def test_videos_of_different_lengths_equal_separate_runs():
+    pi = policy()
+    lengths = [3, 1, 4, 1]
+    maps = torch.randn(sum(lengths), 3, 2, 2)
+    apart = torch.cat([pi(part, [len(part)]) for part in maps.split(lengths)])
+    torch.testing.assert_close(pi(maps, lengths), apart)
+
+
+@torch.no_grad()
+def test_coordinates_are_a_sigmoid():
+    pi = policy()
+    pi.coordinates.weight.zero_()
+    pi.coordinates.bias.copy_(torch.tensor([0., 3.]).log1p())  # logits of 1/2 and 4/5
+    torch.testing.assert_close(pi(torch.randn(1, 3, 2, 2), [1]), torch.tensor([[0.5, 0.8]]))
+
+
+def test_gradient_flows_back_in_time():
+    pi, maps = policy(), torch.randn(3, 3, 2, 2, requires_grad=True)
+    pi(maps, [3])[1].sum().backward()
+    assert (maps.grad.abs().sum(dim=(1, 2, 3)) > 0).tolist() == [True, True, False]
