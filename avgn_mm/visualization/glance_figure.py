@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
-import torch
 from mmaction.structures import ActionDataSample
 
 matplotlib.use('Agg')  # draws into files, on machines without a screen too
@@ -79,6 +78,6 @@ def _draw_video(figure, video: dict, sample: ActionDataSample, class_names: Sequ
         half = min(int(duration / len(times) / HOP_SECONDS / 2) + 1, len(window) // 2)
         middle = window[len(window) // 2 - half:len(window) // 2 + half].T
         extent = (t - half * HOP_SECONDS, t + half * HOP_SECONDS, 0, 1)
-        sound.imshow(torch.as_tensor(middle), aspect='auto', extent=extent, vmin=low, vmax=high,
+        sound.imshow(middle.numpy(), aspect='auto', extent=extent, vmin=low, vmax=high,
                      cmap='magma')
     sound.set(xlim=(0, duration), ylim=(0, 1))

@@ -40,3 +40,16 @@ model = dict(
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         format_shape='NCHW'))
+
+# An epoch costs a quarter of AVGN's, so it gets more of them.
+train_cfg = dict(max_epochs=12)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.05, end=1, by_epoch=True, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=0,
+        begin=1,
+        end=12,
+        by_epoch=True,
+        convert_to_iter_based=True)
+]
