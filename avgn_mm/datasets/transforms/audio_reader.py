@@ -62,7 +62,8 @@ class _Converter:
 
     def __init__(self, template: 'av.AudioFrame', sample_rate: int, sample_format: str) -> None:
         self._graph = Graph()
-        self._graph.threads = 1
+        if hasattr(self._graph, 'threads'):  # not in old PyAV
+            self._graph.threads = 1
         source = self._graph.add_abuffer(
             sample_rate=template.sample_rate,
             format=template.format.name,

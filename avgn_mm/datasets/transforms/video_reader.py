@@ -31,7 +31,7 @@ def open_container(filename: str) -> 'av.container.InputContainer':
     """
     try:
         return av.open(filename, metadata_errors='replace')
-    except (OSError, ValueError) as error:  # every av.FFmpegError is one of the two
+    except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, 'strerror', None) or error
         raise MediaReadError(f'cannot open {filename}: {reason}') from error
 

@@ -8,6 +8,7 @@ import pytest
 from avgn_mm.datasets.transforms.video_reader import MediaReadError, VideoReader
 from tests.media import read_code, write_clip
 
+REAL_AVI = Path(__file__).resolve().parents[4] / 'shared/data/videos/mmaction2_test.avi'
 B_FRAMES = dict(preset='medium', g='12', bf='2')
 IRREGULAR = np.cumsum([0.25, *np.random.RandomState(0).uniform(0.02, 0.4, 39)])
 # name: (suffix, arguments of write_clip)
@@ -71,6 +72,19 @@ def test_frames_that_an_edit_list_hides_do_not_exist(tmp_path):
         reader = VideoReader(path, backend=backend)
         np.testing.assert_allclose(reader.times, np.arange(25) / 10, atol=1e-3)
         assert [read_code(image) for image in reader.get_frames([0, 24, 3])] == [15, 39, 18]
+
+
+def test_avi_whose_stamps_run_backwards():
+    # DivX packs B-frames so that FFmpeg's guess of their presentation times is not in order
+    if not REAL_AVI.exists():
+        pytest.skip(f'{REAL_AVI} is not there')
+    with av.open(str(REAL_AVI)) as container:
+        frames = [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+    inds = np.random.RandomState(0).randint(0, len(frames), 12)
+    reader = VideoReader(str(REAL_AVI))
+    assert len(reader.times) == len(frames)
+    for i, image in zip(inds, reader.get_frames(inds)):
+        np.testing.assert_allclose(image.astype(int), frames[i], atol=2)
 
 
 @pytest.mark.parametrize('rotation', [90, 180, 270])

@@ -219,11 +219,14 @@ def test_losses_of_two_are_the_mean_of_those_of_one(scope):
 
 # ---------------------------------------------------------------- training and testing agree
 
-@pytest.mark.parametrize('scope', ['encoded', 'selected'])
+@pytest.mark.parametrize('changes', [
+    {}, dict(policy_scope='selected'), dict(policy_scope='selected', audio_fusion=None),
+    dict(temporal_glance=None),
+], ids=str)
 @torch.no_grad()
-def test_training_computes_what_testing_computes(monkeypatch, scope):
+def test_training_computes_what_testing_computes(monkeypatch, changes):
     model, (inputs, samples) = avgn(
-        policy_scope=scope, train_cfg=dict(num_glances=3),
+        **changes, train_cfg=dict(num_glances=3),
         test_cfg=dict(num_glances=3, num_focus=NUM_FRAMES)), batch()
     model.eval()
     logits = []
@@ -237,10 +240,44 @@ def test_training_computes_what_testing_computes(monkeypatch, scope):
     model.loss(inputs, samples)
     torch.testing.assert_close(logits[0][:, -1], model(inputs, mode='tensor'))
     # After k of the frames in their order of saliency, too, when pi has seen the same frames.
-    if scope == 'selected':
+    if changes:
         for k in (1, 4):
             set_budget(model, 3, k)
             torch.testing.assert_close(logits[0][:, k - 1], model(inputs, mode='tensor'))
+
+
+@torch.no_grad()
+def test_all_losses_see_the_frames_by_descending_saliency(monkeypatch):
+    model, (inputs, samples) = avgn(train_cfg=dict(num_glances=NUM_FRAMES)).eval(), batch()
+    seen = {}
+    for owner, name in ((model.cls_head, 'visual_losses'), (model.cls_head, 'audio_losses'),
+                        (model.saliency_loss, 'forward'), (model.ordered_loss, 'forward')):
+        def record(*args, key=(owner, name)):
+            seen[key] = args
+            return {} if key[0] is model.cls_head else torch.zeros(())
+        monkeypatch.setattr(owner, name, record)
+    model.loss(inputs, samples)
+
+    glance = model.glance(inputs['imgs'], inputs['audios'], NUM_FRAMES)
+    order = model.pick(glance.saliency, NUM_FRAMES, 2)
+    assert order.tolist() != [list(range(NUM_FRAMES))] * 2
+    saliency = glance.saliency.sort(dim=1, descending=True).values
+    videos = torch.arange(2)[:, None]
+    visual, local, _ = seen[model.cls_head, 'visual_losses']
+    torch.testing.assert_close(visual, glance.maps[videos, order].mean(dim=(3, 4)))
+    actions = model.locate(glance, order)
+    torch.testing.assert_close(local.flatten(0, 1), model.focus(
+        inputs['imgs'][videos, order].flatten(0, 1), actions.flatten(0, 1)))
+    torch.testing.assert_close(
+        seen[model.cls_head, 'audio_losses'][0], glance.audio[videos, order])
+    torch.testing.assert_close(seen[model.saliency_loss, 'forward'][0], saliency)
+    _, embedded, ordered_saliency, _ = seen[model.ordered_loss, 'forward']
+    torch.testing.assert_close(ordered_saliency, saliency)
+    classifier, fused = model.cls_head.classifier, model.fuse_audio(visual, glance.audio, order)
+    torch.testing.assert_close(
+        embedded, classifier.embed(model.cls_head.fuse(visual, local, fused)))
+    torch.testing.assert_close(
+        seen[model.saliency_loss, 'forward'][1], classifier.classify_alone(embedded))
 
 
 def test_tensor_mode_returns_logits_or_features():
