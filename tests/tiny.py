@@ -1,4 +1,6 @@
-"""An AVGN of a few thousand parameters and random batches for it."""
+"""An AVGN of a few thousand parameters, random batches for it, and ways to watch it work."""
+
+import dataclasses
 
 import torch
 from mmaction.structures import ActionDataSample
@@ -48,3 +50,58 @@ def batch(batch_size: int = 2, num_frames: int = NUM_FRAMES) -> tuple[dict, list
         imgs=torch.randn(batch_size, num_frames, 3, IMAGE_SIZE, IMAGE_SIZE),
         audios=torch.randn(batch_size, num_frames, 1, 24, 16))
     return inputs, [ActionDataSample().set_gt_label(i) for i in range(batch_size)]
+
+
+# What tests vary: Table 4's and Table 6's ablations, and combinations of them.
+ABLATIONS = {
+    'all parts': {},
+    'no audio': dict(audio_backbone=None),
+    'no AV-TeST': dict(temporal_glance=None),
+    'no AESPA': dict(spatial_glance=None),
+    'no psi': dict(audio_fusion=None),
+    'centre crop': dict(patch_policy=None),
+    'no audio, no AV-TeST': dict(audio_backbone=None, temporal_glance=None),
+}
+
+
+def predict(model, inputs, samples) -> list:
+    with torch.no_grad():
+        return model.eval()(inputs, samples, mode='predict')
+
+
+def rows(inputs, index) -> dict:
+    """One video of a batch."""
+    return {name: value[index:index + 1] for name, value in inputs.items()}
+
+
+def set_budget(model, num_glances, num_focus, exit_thresholds=None):
+    model.test_cfg.update(
+        num_glances=num_glances, num_focus=num_focus, exit_thresholds=exit_thresholds)
+
+
+def prescribe_saliency(monkeypatch, model):
+    """Make a frame's saliency the value of its first pixel, which a test can set.
+
+    AV-TeST works all the same; a model without it is left alone.
+    """
+    glance = model.glance
+
+    def prescribed(imgs, audios, num_glances):
+        found = glance(imgs, audios, num_glances)
+        if found.saliency is None:
+            return found
+        return dataclasses.replace(found, saliency=imgs[:, :, 0, 0, 0])
+
+    monkeypatch.setattr(model, 'glance', prescribed)
+
+
+def count_units(model, inputs) -> dict:
+    """Let the model count what its parts cost, so that it does not do so while it is watched."""
+    return model.cost.units(*model._unpack(inputs))
+
+
+def count_frames(module) -> list:
+    """The batch sizes that a module will have seen."""
+    sizes = []
+    module.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    return sizes

@@ -42,6 +42,7 @@ class GlanceBenchSpec:
         event_seconds (tuple[float, float]): Shortest and longest event.
         drift_pixels_per_second (float): Greatest speed of the disc along x and along y.
         num_distractors (tuple[int, int]): Fewest and most distractor objects.
+        distractor_pattern_rate (float): Part of them that carry a fine pattern, any of all.
         silent_rate (float): Part of the events that are only seen.
         heard_only_rate (float): Part of the events that are only heard (a little less in the end,
             because one event of every video is seen).
@@ -67,6 +68,7 @@ class GlanceBenchSpec:
     event_seconds: tuple[float, float] = (0.5, 1.2)
     drift_pixels_per_second: float = 6.0
     num_distractors: tuple[int, int] = (2, 4)
+    distractor_pattern_rate: float = 0.5
     silent_rate: float = 0.25
     heard_only_rate: float = 0.15
     no_audio_rate: float = 0.1
@@ -117,7 +119,8 @@ class GlanceBenchSpec:
 SPECS = dict(
     mini=GlanceBenchSpec(
         num_train=1200, num_val=120, num_test=300, image_size=112, fps=8, seconds=(8, 8),
-        num_hues=4, num_patterns=2, object_pixels=28),
+        num_hues=4, num_patterns=2, object_pixels=28, event_share=(0.2, 0.3),
+        distractor_pattern_rate=0.15),
     full=GlanceBenchSpec(
         num_train=8000, num_val=1000, num_test=2000, image_size=256, fps=25, seconds=(20, 30),
         num_hues=6, num_patterns=4, object_pixels=64, event_seconds=(0.8, 2.5),

@@ -62,7 +62,7 @@ def draw_target(hue: int, pattern: int, size: int, rng: np.random.Generator):
     return np.clip(pixels.round(), 0, 255).astype(np.uint8), radius < size / 2
 
 
-def draw_distractor(size: int, rng: np.random.Generator):
+def draw_distractor(size: int, pattern_rate: float, rng: np.random.Generator):
     """Draw a dim square or triangle, plain or with a pattern that means nothing here.
 
     Returns:
@@ -73,7 +73,7 @@ def draw_distractor(size: int, rng: np.random.Generator):
         y, x = np.mgrid[:size, :size]
         mask = np.abs(x - (size - 1) / 2) <= y / 2
     pixels = np.tile(rng.uniform(55, 125, size=3).astype(np.float32), (size, size, 1))
-    if rng.random() < 0.5:
+    if rng.random() < pattern_rate:
         name = PATTERNS[rng.integers(len(PATTERNS))]
         pixels += PATTERN_AMPLITUDE * draw_pattern(name, size, rng)[..., None]
     return np.clip(pixels.round(), 0, 255).astype(np.uint8), mask
@@ -117,7 +117,8 @@ def draw_frames(spec, plan: dict, rng: np.random.Generator) -> np.ndarray:
     num_frames, size = plan['num_frames'], spec.object_pixels
     frames = draw_background(num_frames, spec.image_size, rng)
     for _ in range(rng.integers(spec.num_distractors[0], spec.num_distractors[1] + 1)):
-        sprite = draw_distractor(int(size * rng.uniform(0.7, 1.1)), rng)
+        sprite = draw_distractor(
+            int(size * rng.uniform(0.7, 1.1)), spec.distractor_pattern_rate, rng)
         first = rng.integers(num_frames)
         last = min(num_frames, first + rng.integers(num_frames // 4, num_frames))
         start, end = rng.uniform(0, spec.image_size - len(sprite[1]), size=(2, 2))

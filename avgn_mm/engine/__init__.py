@@ -1,1 +1,5 @@
-"""What MMEngine lacks for training and testing."""
+"""What MMEngine lacks for training, testing and measuring."""
+
+from .hooks import CostHook
+
+__all__ = ['CostHook']

@@ -1,3 +1,3 @@
-from .metrics import PatchHitMetric, SaliencyMetric
+from .metrics import CostMetric, PatchHitMetric, SaliencyMetric
 
-__all__ = ['PatchHitMetric', 'SaliencyMetric']
+__all__ = ['CostMetric', 'PatchHitMetric', 'SaliencyMetric']

@@ -24,10 +24,11 @@ test_pipeline = [
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-val_evaluator = [dict(
-    type='AccMetric',
-    metric_list='top_k_accuracy',
-    metric_options=dict(top_k_accuracy=dict(topk=(1, ))))]
+val_evaluator = [
+    dict(type='AccMetric', metric_list='top_k_accuracy', metric_options=dict(
+        top_k_accuracy=dict(topk=(1, )))),
+    dict(type='CostMetric'),
+]
 test_evaluator = val_evaluator
 
 model = dict(

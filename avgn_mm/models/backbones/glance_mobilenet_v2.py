@@ -55,21 +55,22 @@ class GlanceMobileNetV2(MobileNetV2):
     def _match(self, weights: dict[str, torch.Tensor], filename: str) -> dict[str, torch.Tensor]:
         """Give the tensors of a checkpoint the names of this network's."""
         own = self.state_dict()
-        features = [
-            value for key, value in weights.items()
+        features = {
+            key: value for key, value in weights.items()
             # Old checkpoints do not count batches; the classifier has no place here.
             if not key.startswith(('classifier', 'fc')) and not key.endswith('num_batches_tracked')
-        ]
+        }
         names = [key for key in own if not key.endswith('num_batches_tracked')]
         if len(features) != len(names):
-            raise ValueError(f'{filename} holds {len(features)} tensors, '
-                             f'MobileNetV2 has {len(names)}')
+            raise ValueError(f'{filename} holds {len(features)} tensors besides a classifier, '
+                             f'MobileNetV2 has {len(names)}: it is of another network')
         matched = dict(own)
-        for name, value in zip(names, features):
+        for name, (key, value) in zip(names, features.items()):
             if name == 'conv1.conv.weight' and own[name].shape[1] == 1:
                 value = value.mean(dim=1, keepdim=True)
-            if value.shape != own[name].shape:
-                raise ValueError(f'{filename}: expected shape {tuple(own[name].shape)} for '
-                                 f'{name}, got {tuple(value.shape)}')
+            # Of a batch norm all four tensors have one shape; the last part of the key differs.
+            if value.shape != own[name].shape or key.split('.')[-1] != name.split('.')[-1]:
+                raise ValueError(f'{filename}: {key} of shape {tuple(value.shape)} stands where '
+                                 f'{name} of shape {tuple(own[name].shape)} should')
             matched[name] = value
         return matched

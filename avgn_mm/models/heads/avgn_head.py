@@ -25,8 +25,9 @@ class AVGNHead(BaseHead):
         dropout_ratio (float): Before every last linear layer. Defaults to 0.2.
         visual_loss_weight (float): Weight of L_V. Defaults to 1.
         audio_loss_weight (float): Weight of L_A. Defaults to 1.
+        loss_cls (dict, optional): Takes logits (N, C) and either class indices (N,) or
+            distributions (N, C). Defaults to None, which means cross-entropy.
         average_clips (str): As in MMAction2; ``'prob'`` makes scores of logits.
-        **kwargs: Of MMAction2's ``BaseHead``.
     """
 
     def __init__(self,
@@ -41,11 +42,12 @@ class AVGNHead(BaseHead):
                  dropout_ratio: float = 0.2,
                  visual_loss_weight: float = 1.0,
                  audio_loss_weight: float = 1.0,
-                 average_clips: str = 'prob',
-                 **kwargs) -> None:
+                 loss_cls: dict | None = None,
+                 average_clips: str = 'prob') -> None:
         visual_and_local = visual_channels + local_channels
         in_channels = visual_and_local + (fused_channels or 0)
-        super().__init__(num_classes, in_channels, average_clips=average_clips, **kwargs)
+        super().__init__(num_classes, in_channels, average_clips=average_clips,
+                         loss_cls=loss_cls or dict(type='CrossEntropyLoss'))
         self.visual_loss_weight = visual_loss_weight
         self.audio_loss_weight = audio_loss_weight
 

@@ -31,6 +31,9 @@ class AESPA(BaseModule):
         num_heads (int): Defaults to 4.
         feedforward_channels (int): Defaults to 256.
         num_bottlenecks (int): Bottleneck tokens. Defaults to 4.
+
+    Raises:
+        ValueError: If there are fewer than two layers.
     """
 
     def __init__(self,
@@ -43,6 +46,9 @@ class AESPA(BaseModule):
                  feedforward_channels: int = 256,
                  num_bottlenecks: int = 4) -> None:
         super().__init__()
+        if num_layers < 2:
+            raise ValueError(f'num_layers={num_layers}: with fewer than 2 layers nothing of the '
+                             'audio reaches the visual tokens')
         self.out_channels = embed_dims
         self.num_bottlenecks = num_bottlenecks
         self.visual_proj = nn.Linear(visual_channels, embed_dims)
@@ -57,34 +63,41 @@ class AESPA(BaseModule):
         self.visual_layers = nn.ModuleList(layer() for _ in range(num_layers))
         self.audio_layers = nn.ModuleList(layer() for _ in range(num_layers - 1))
 
-    def forward(self, visual: torch.Tensor, audio: torch.Tensor,
-                video_inds: torch.Tensor) -> torch.Tensor:
+    def encode_audio(self, audio: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first layer's audio stream, which depends on the video alone.
+
+        Args:
+            audio (torch.Tensor): (B, T, D_A), pooled e^A.
+
+        Returns:
+            tuple[torch.Tensor, torch.Tensor]: z^A_2 (B, T, embed_dims) and hat b^A_2
+            (B, num_bottlenecks, embed_dims).
+        """
+        bottlenecks = self.bottleneck_tokens.expand(len(audio), -1, -1)
+        return self._run(self.audio_layers[0], self.audio_proj(audio), bottlenecks)
+
+    def forward(self, visual: torch.Tensor, audio_tokens: torch.Tensor,
+                audio_bottlenecks: torch.Tensor) -> torch.Tensor:
         """Compute e^GA.
 
         Args:
-            visual (torch.Tensor): (N, D_G, H_G, W_G), e^G of N frames of the batch.
-            audio (torch.Tensor): (B, T, D_A), pooled e^A of the B videos.
-            video_inds (torch.Tensor): (N,), which video of the batch each frame is from.
+            visual (torch.Tensor): (N, D_G, H_G, W_G), e^G of N frames.
+            audio_tokens (torch.Tensor): (N, T, embed_dims), of each frame's video, from
+                :meth:`encode_audio`.
+            audio_bottlenecks (torch.Tensor): (N, num_bottlenecks, embed_dims), likewise.
 
         Returns:
             torch.Tensor: (N, embed_dims, H_G, W_G).
         """
         visual_tokens = self.visual_proj(visual.flatten(2).transpose(1, 2))
-        audio_tokens = self.audio_proj(audio)
         bottlenecks = self.bottleneck_tokens.expand(len(visual_tokens), -1, -1)
         for index, visual_layer in enumerate(self.visual_layers):
+            if 0 < index < len(self.audio_layers):
+                audio_tokens, audio_bottlenecks = self._run(
+                    self.audio_layers[index], audio_tokens, bottlenecks)
             visual_tokens, visual_bottlenecks = self._run(
                 visual_layer, visual_tokens, bottlenecks)
-            if index < len(self.audio_layers):
-                audio_layer = self.audio_layers[index]
-                if index == 0:
-                    shared = self.bottleneck_tokens.expand(len(audio_tokens), -1, -1)
-                    audio_tokens, audio_bottlenecks = (
-                        x[video_inds] for x in self._run(audio_layer, audio_tokens, shared))
-                else:
-                    audio_tokens, audio_bottlenecks = self._run(
-                        audio_layer, audio_tokens, bottlenecks)
-                bottlenecks = (visual_bottlenecks + audio_bottlenecks) / 2
+            bottlenecks = (visual_bottlenecks + audio_bottlenecks) / 2
         return visual_tokens.transpose(1, 2).unflatten(2, visual.shape[-2:])
 
     def _run(self, layer: nn.Module, tokens: torch.Tensor, bottlenecks: torch.Tensor

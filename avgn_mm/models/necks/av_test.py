@@ -54,11 +54,12 @@ class AVTeST(BaseModule):
         order = torch.tensor(coarse_to_fine_order(num_frames))
         self.register_buffer(
             'positions', sinusoidal_positions(order, channels), persistent=False)
-        layer = nn.TransformerEncoderLayer(
-            channels, num_heads, feedforward_channels, dropout=0., activation='gelu',
-            batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(
-            layer, num_layers, norm=nn.LayerNorm(channels), enable_nested_tensor=False)
+        # Not nn.TransformerEncoder, whose layers start as copies of one another.
+        self.encoder = nn.Sequential(
+            *(nn.TransformerEncoderLayer(
+                channels, num_heads, feedforward_channels, dropout=0., activation='gelu',
+                batch_first=True, norm_first=True) for _ in range(num_layers)),
+            nn.LayerNorm(channels))
         self.score = nn.Linear(channels, 1)
         self.mask_encoder = nn.Sequential(
             nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, embed_dims))
@@ -90,4 +91,5 @@ class AVTeST(BaseModule):
         if self.audio_embed is not None:
             sequence = torch.cat((sequence, self.audio_embed(audio)), dim=-1)
         features = self.encoder(sequence + self.positions)
-        return self.score(features).squeeze(-1).sigmoid(), features, tokens
+        # In half precision scores would tie, and Gumbel noise (L_ord) overflow.
+        return self.score(features).squeeze(-1).float().sigmoid(), features, tokens

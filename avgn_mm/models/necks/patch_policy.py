@@ -28,6 +28,8 @@ class PatchPolicy(BaseModule):
                  hidden_channels: int = 64,
                  embed_dims: int = 512) -> None:
         super().__init__()
+        self.feature_size = feature_size
+        self.embed_dims = embed_dims
         self.encoder = nn.Sequential(
             nn.Conv2d(in_channels, hidden_channels, 1, bias=False),
             nn.BatchNorm2d(hidden_channels),
@@ -40,23 +42,36 @@ class PatchPolicy(BaseModule):
         self.gru = nn.GRU(embed_dims, embed_dims, batch_first=True)
         self.coordinates = nn.Linear(embed_dims, 2)
 
-    def forward(self, maps: torch.Tensor, lengths: list[int]) -> torch.Tensor:
+    def forward(self, maps: torch.Tensor, lengths: list[int], memory: torch.Tensor | None = None
+                ) -> tuple[torch.Tensor, torch.Tensor]:
         """Choose the patches of several videos' frames.
 
         Args:
             maps (torch.Tensor): (N, C, H_G, W_G), the frames of the first video in the order in
                 which they are seen, then those of the second, and so on.
-            lengths (list[int]): Frames of each video; they sum to N.
+            lengths (list[int]): Frames of each video, at least 1; they sum to N.
+            memory (torch.Tensor, optional): (videos, embed_dims), the GRU's state after earlier
+                frames. Defaults to None: there were none.
 
         Returns:
-            torch.Tensor: (N, 2) in (0, 1), order (y, x), in the order of ``maps``;
-            :func:`~avgn_mm.models.layers.patch_boxes` turns them into pixels.
+            tuple[torch.Tensor, torch.Tensor]: The patches (N, 2) in (0, 1), order (y, x), in the
+            order of ``maps``, which :func:`~avgn_mm.models.layers.patch_boxes` turns into pixels;
+            and the new memory.
+
+        Raises:
+            ValueError: If the maps are not ``feature_size`` wide and high.
         """
+        if maps.shape[-2:] != (self.feature_size, self.feature_size):
+            raise ValueError(f'patch_policy.feature_size={self.feature_size}, but the maps of f_G '
+                             f'are {maps.shape[-2]} x {maps.shape[-1]}')
         encoded = self.encoder(maps)
+        memory = None if memory is None else memory[None]
         if len(set(lengths)) == 1:
-            states = self.gru(encoded.unflatten(0, (len(lengths), lengths[0])))[0].flatten(0, 1)
+            states, memory = self.gru(encoded.unflatten(0, (len(lengths), lengths[0])), memory)
+            states = states.flatten(0, 1)
         else:
             packed = pack_sequence(encoded.split(lengths), enforce_sorted=False)
-            padded, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True)
+            states, memory = self.gru(packed, memory)
+            padded, _ = pad_packed_sequence(states, batch_first=True)
             states = torch.cat([row[:n] for row, n in zip(padded, lengths)])
-        return self.coordinates(states).sigmoid()
+        return self.coordinates(states).sigmoid(), memory[0]

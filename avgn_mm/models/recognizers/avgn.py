@@ -13,6 +13,7 @@ uniformly from 1..T for each training batch; with ``policy_scope='encoded'`` the
 every frame that has e^G, in the order in which they get it, which is what Table 3's costs say.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,21 +23,31 @@ from mmaction.models import BaseRecognizer
 from avgn_mm.models.layers import crop_patches, patch_boxes
 from avgn_mm.registry import MODELS
 
+from .avgn_cost import AVGNCost
+
 
 @dataclass
 class Glance:
-    """What the first look at a batch of B videos found.
+    """What is known of a batch of B videos; the stages after the glance add to it.
 
     Attributes:
-        maps: e^G, (B, T, D_G, H_G, W_G). Rows of frames that were not encoded are not set.
+        maps: e^G, (B, T, D_G, H_G, W_G), or None before any frame is encoded. What stands at
+            frames that were not encoded means nothing.
         audio: pooled e^A, (B, T, D_A), or None without audio.
         saliency: s, (B, T), or None without AV-TeST.
         num_glances: T_G, how many of the first frames are encoded; 0 without AV-TeST.
+        actions: where pi looked, (B, T, 2), zeros at frames that it has not seen.
+        memory: the state of pi's GRU, (B, channels).
+        aespa_audio, fusion_audio: what AESPA and psi make of the sound, once a video.
     """
-    maps: torch.Tensor
+    maps: torch.Tensor | None
     audio: torch.Tensor | None
     saliency: torch.Tensor | None
     num_glances: int
+    actions: torch.Tensor | None = None
+    memory: torch.Tensor | None = None
+    aespa_audio: tuple[torch.Tensor, ...] | None = None
+    fusion_audio: tuple[torch.Tensor, ...] | None = None
 
 
 @MODELS.register_module()
@@ -60,7 +71,8 @@ class AVGN(BaseRecognizer):
         spatial_glance (dict, optional): AESPA.
         patch_policy (dict, optional): pi.
         audio_fusion (dict, optional): psi.
-        saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord.
+        saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord. Table 7
+            sets ``loss_weight=0``, which keeps all parameters in the graph.
         num_frames (int): T.
         patch_size (int): P, in pixels of the input frames.
         visual_channels (int): D_G.
@@ -76,7 +88,8 @@ class AVGN(BaseRecognizer):
         data_preprocessor (dict): MMAction2's ``MultiModalDataPreprocessor``.
 
     Raises:
-        ValueError: If ``policy_scope`` is unknown, or T_G or k is not in 1..T.
+        ValueError: If ``policy_scope`` is unknown, T_G or k is not in 1..T, or
+            ``audio_channels`` is missing.
     """
 
     def __init__(self,
@@ -104,6 +117,8 @@ class AVGN(BaseRecognizer):
                  data_preprocessor: dict | None = None) -> None:
         if policy_scope not in ('encoded', 'selected'):
             raise ValueError(f"policy_scope must be 'encoded' or 'selected', got {policy_scope!r}")
+        if audio_backbone is not None and audio_channels is None:
+            raise ValueError('model.audio_backbone needs model.audio_channels, its output channels')
         if audio_backbone is None:
             audio_channels = spatial_glance = audio_fusion = None
         if patch_policy is None:
@@ -133,16 +148,22 @@ class AVGN(BaseRecognizer):
         self.patch_size = patch_size
         self.glance_size = glance_size
         self.policy_scope = policy_scope
-        for name in ('num_glances', 'num_focus'):
-            self._within_frames(f'model.test_cfg.{name}', self.test_cfg.get(name))
-        self._within_frames('model.train_cfg.num_glances', self.train_cfg.get('num_glances'))
+        self.cost = AVGNCost(self)
+        for cfg, name in (('train_cfg', 'num_glances'), ('test_cfg', 'num_glances'),
+                          ('test_cfg', 'num_focus')):
+            self._budget(cfg, name)
 
-    def _within_frames(self, name: str, value: int | None) -> None:
+    def _budget(self, cfg: str, name: str) -> int | None:
+        """T_G or k from ``train_cfg`` or ``test_cfg``, checked at each use: it may change."""
+        value = getattr(self, cfg).get(name)
         if value is not None and not 1 <= value <= self.num_frames:
-            raise ValueError(f'{name}={value} must be in 1..{self.num_frames} '
+            raise ValueError(f'model.{cfg}.{name}={value} must be in 1..{self.num_frames} '
                              f'(model.num_frames={self.num_frames})')
+        return value
 
     # ---------------------------------------------------------------- stages
+    # A stage works on A videos of a batch of B: ``videos`` (A,) are their indices in the batch and
+    # ``frames`` (A, n) the indices of n frames of each. What it finds is kept in the ``Glance``.
 
     def encode_frames(self, frames: torch.Tensor) -> torch.Tensor:
         """f_G (eq. 1): (N, 3, H, W) -> e^G (N, D_G, H_G, W_G)."""
@@ -167,7 +188,7 @@ class AVGN(BaseRecognizer):
         """
         audio = None if self.audio_backbone is None else self.encode_audio(audios)
         if self.temporal_glance is None:
-            return Glance(imgs.new_empty(0), audio, None, 0)
+            return Glance(None, audio, None, 0)
         glanced = self.encode_frames(imgs[:, :num_glances].flatten(0, 1))
         maps = glanced.new_empty(*imgs.shape[:2], *glanced.shape[1:])
         maps[:, :num_glances] = glanced.unflatten(0, (len(imgs), num_glances))
@@ -184,124 +205,218 @@ class AVGN(BaseRecognizer):
         order = saliency.detach().argsort(dim=1, descending=True, stable=True)
         return order[:, :num_focus]
 
-    def complete(self, imgs: torch.Tensor, glance: Glance, selected: torch.Tensor) -> None:
-        """Encode, in place, those selected frames that were not glanced at."""
-        videos, ranks = (selected >= glance.num_glances).nonzero(as_tuple=True)
-        if len(videos):
-            frames = selected[videos, ranks]
-            encoded = self.encode_frames(imgs[videos, frames])
-            if glance.num_glances == 0:
-                glance.maps = encoded.new_empty(*imgs.shape[:2], *encoded.shape[1:])
-            glance.maps[videos, frames] = encoded
+    def complete(self, imgs: torch.Tensor, glance: Glance, videos: torch.Tensor,
+                 frames: torch.Tensor) -> None:
+        """Encode those frames that were not glanced at; each is asked for once."""
+        rows, ranks = (frames >= glance.num_glances).nonzero(as_tuple=True)
+        if not len(rows):
+            return
+        index = videos[rows], frames[rows, ranks]
+        encoded = self.encode_frames(imgs[index])
+        if glance.maps is None:
+            glance.maps = encoded.new_empty(*imgs.shape[:2], *encoded.shape[1:])
+        glance.maps[index] = encoded
 
-    def locate(self, glance: Glance, selected: torch.Tensor) -> torch.Tensor:
-        """AESPA and pi (eq. 4 and 5): where to crop the selected frames.
+    def locate(self, glance: Glance, videos: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """AESPA and pi (eq. 4 and 5): where to crop frames that have e^G.
 
-        Args:
-            glance (Glance): With e^G of all selected frames.
-            selected (torch.Tensor): (B, k).
+        The recurrent pi goes on where an earlier call with other frames of the video left off; in
+        the scope 'encoded' the first call for a batch begins with the glanced frames.
 
         Returns:
-            torch.Tensor: (B, k, 2) in [0, 1], order (y, x); the centre without a policy.
+            torch.Tensor: (A, n, 2) in [0, 1], order (y, x); the centre without a policy.
         """
         if self.patch_policy is None:
-            return glance.maps.new_full((*selected.shape, 2), 0.5)
-        videos, frames, lengths = self._policy_sequence(selected, glance.num_glances)
-        maps = glance.maps[videos, frames]
-        if self.spatial_glance is not None:
-            maps = self.spatial_glance(maps, glance.audio, videos)
-        located = self.patch_policy(maps, lengths)
-        actions = located.new_zeros(*glance.maps.shape[:2], 2)
-        actions = actions.index_put((videos, frames), located)
-        return actions.gather(1, selected.unsqueeze(-1).expand(-1, -1, 2))
-
-    def _policy_sequence(self, selected: torch.Tensor, num_glances: int
-                         ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
-        """The frames that pi sees, in order: their videos, their indices, frames a video.
-
-        All videos' glanced frames come first and are then sorted, stably, next to the others of
-        their video; videos may differ in how many selected frames were not glanced at.
-        """
-        if self.policy_scope == 'selected':
-            num_glances = 0
-        batch_size = len(selected)
-        videos, ranks = (selected >= num_glances).nonzero(as_tuple=True)
-        all_videos = torch.arange(batch_size, device=selected.device)
-        glanced = torch.arange(num_glances, device=selected.device)
-        videos = torch.cat((all_videos.repeat_interleave(num_glances), videos))
-        frames = torch.cat((glanced.repeat(batch_size), selected[videos[len(glanced) * batch_size:],
-                                                                 ranks]))
-        order = videos.argsort(stable=True)
-        lengths = torch.bincount(videos, minlength=batch_size).tolist()
-        return videos[order], frames[order], lengths
+            glance.actions = glance.maps.new_full((*glance.maps.shape[:2], 2), 0.5)
+            return glance.actions[videos[:, None], frames]
+        known = glance.num_glances if self.policy_scope == 'encoded' else 0
+        rows, ranks = (frames >= known).nonzero(as_tuple=True)
+        seen_videos, seen_frames = videos[rows], frames[rows, ranks]
+        if glance.actions is None:
+            batch_size = len(glance.maps)
+            glance.actions = glance.maps.new_zeros(*glance.maps.shape[:2], 2)
+            glance.memory = glance.maps.new_zeros(batch_size, self.patch_policy.embed_dims)
+            if self.spatial_glance is not None:
+                glance.aespa_audio = self.spatial_glance.encode_audio(glance.audio)
+            first = torch.arange(known, device=frames.device)
+            every = torch.arange(batch_size, device=frames.device)
+            seen_videos = torch.cat((every.repeat_interleave(known), seen_videos))
+            seen_frames = torch.cat((first.repeat(batch_size), seen_frames))
+            # Stable, so that a video's glanced frames stay before its others.
+            order = seen_videos.argsort(stable=True)
+            seen_videos, seen_frames = seen_videos[order], seen_frames[order]
+        if len(seen_videos):
+            maps = glance.maps[seen_videos, seen_frames]
+            if self.spatial_glance is not None:
+                maps = self.spatial_glance(maps, *(x[seen_videos] for x in glance.aespa_audio))
+            present, lengths = seen_videos.unique_consecutive(return_counts=True)
+            located, memory = self.patch_policy(maps, lengths.tolist(), glance.memory[present])
+            glance.actions = glance.actions.index_put((seen_videos, seen_frames), located)
+            glance.memory = glance.memory.index_put((present, ), memory)
+        return glance.actions[videos[:, None], frames]
 
     def focus(self, frames: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Crop and f_L (eq. 6 and 7): (N, 3, H, W) and (N, 2) -> pooled e^L (N, D_L)."""
         patches = crop_patches(frames, actions, self.patch_size)
         return self.local_backbone(patches).mean(dim=(2, 3))
 
-    def fuse_audio(self, visual: torch.Tensor, audio: torch.Tensor | None, selected: torch.Tensor
-                   ) -> torch.Tensor | None:
-        """psi: e^AT (B, k, D) of the selected frames, whose pooled e^G is (B, k, D_G)."""
-        if audio is None:
+    def fuse_audio(self, glance: Glance, visual: torch.Tensor, videos: torch.Tensor,
+                   frames: torch.Tensor) -> torch.Tensor | None:
+        """psi: e^AT (A, n, D) of frames whose pooled e^G is (A, n, D_G)."""
+        if glance.audio is None:
             return None
         if self.audio_fusion is None:
-            return _take(audio, selected)
-        return self.audio_fusion(visual, audio)
+            return glance.audio[videos[:, None], frames]
+        if glance.fusion_audio is None:
+            glance.fusion_audio = self.audio_fusion.encode_audio(glance.audio)
+        return self.audio_fusion(visual, *(x[videos] for x in glance.fusion_audio))
+
+    def look(self, imgs: torch.Tensor, glance: Glance, videos: torch.Tensor, frames: torch.Tensor
+             ) -> torch.Tensor:
+        """The close look at any frames: e^AV (A, n, channels)."""
+        self.complete(imgs, glance, videos, frames)
+        return self.examine(imgs, glance, videos, frames)
+
+    def examine(self, imgs: torch.Tensor, glance: Glance, videos: torch.Tensor,
+                frames: torch.Tensor) -> torch.Tensor:
+        """The close look at frames that have e^G: e^AV (A, n, channels)."""
+        actions = self.locate(glance, videos, frames)
+        index = videos[:, None], frames
+        local = self.focus(imgs[index].flatten(0, 1), actions.flatten(0, 1))
+        visual = glance.maps[index].mean(dim=(3, 4))
+        return self.cls_head.fuse(visual, local.unflatten(0, frames.shape),
+                                  self.fuse_audio(glance, visual, videos, frames))
+
+    def decide(self, imgs: torch.Tensor, glance: Glance, selected: torch.Tensor,
+               exit_thresholds: Sequence[float] | None = None
+               ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Look at the selected frames and classify (eq. 8).
+
+        With thresholds (AVGN+) frames are looked at one by one, and a video is finished, and
+        leaves the batch, as soon as its greatest logit reaches the step's threshold.
+
+        Args:
+            imgs (torch.Tensor): (B, T, 3, H, W).
+            glance (Glance): What the glance found.
+            selected (torch.Tensor): (B, k), most salient first.
+            exit_thresholds (Sequence[float], optional): One a step; the k-th is not used.
+
+        Returns:
+            tuple[torch.Tensor, torch.Tensor]: Logits (B, C), and how many frames were looked at,
+            (B,) from 1 to k.
+        """
+        head = self.cls_head
+        videos = torch.arange(len(imgs), device=imgs.device)
+        num_steps = torch.full_like(videos, selected.shape[1])
+        if exit_thresholds is None:
+            return head(self.look(imgs, glance, videos, selected)), num_steps
+        logits = imgs.new_empty(len(imgs), head.num_classes)
+        pooled = None
+        for step, threshold in enumerate(exit_thresholds[:selected.shape[1]]):
+            feats = self.look(imgs, glance, videos, selected[videos, step:step + 1])
+            embedded = head.classifier.embed(feats)
+            pooled = embedded if pooled is None else torch.maximum(pooled, embedded)
+            step_logits = head.classifier.classify(pooled, first_step=step).squeeze(1)
+            finished = step_logits.amax(dim=1) >= threshold
+            if step == selected.shape[1] - 1:
+                finished = torch.ones_like(finished)
+            logits[videos[finished]] = step_logits[finished].to(logits.dtype)
+            num_steps[videos[finished]] = step + 1
+            videos, pooled = videos[~finished], pooled[~finished]
+            if not len(videos):
+                break
+        return logits, num_steps
 
     # ---------------------------------------------------------------- testing
 
-    def extract_feat(self, inputs: dict, stage: str = 'backbone', data_samples: list | None = None,
+    def extract_feat(self, inputs: dict, stage: str = 'head', data_samples: list | None = None,
                      test_mode: bool = True) -> tuple[torch.Tensor, dict]:
-        """Run all stages but the last with ``test_cfg``'s T_G and k.
+        """All stages but the classifier, with ``test_cfg``'s T_G and k and without early exit.
 
         Args:
             inputs (dict): ``imgs`` (B, T, 3, H, W) and, unless there is no audio encoder,
                 ``audios`` (B, T, 1, 96, 64).
 
         Returns:
-            tuple[torch.Tensor, dict]: e^AV of the k frames (B, k, channels), and what was looked
-            at: ``saliency`` (B, T) or None, ``selected`` (B, k), ``patch_boxes`` (B, k, 4) in
-            input pixels, ``frames_encoded`` (B,).
+            tuple[torch.Tensor, dict]: e^AV of the k frames (B, k, channels); no head arguments.
         """
         imgs, audios = self._unpack(inputs)
-        num_focus = self.test_cfg.get('num_focus') or self.num_frames
-        num_glances = self.test_cfg.get('num_glances') or self.num_frames
-        glance = self.glance(imgs, audios, num_glances)
-        selected = self.pick(glance.saliency, num_focus, len(imgs))
-        self.complete(imgs, glance, selected)
-        actions = self.locate(glance, selected)
-        videos = torch.arange(len(imgs), device=imgs.device)[:, None]
-        local = self.focus(imgs[videos, selected].flatten(0, 1), actions.flatten(0, 1))
-        visual = glance.maps[videos, selected].mean(dim=(3, 4))
-        feats = self.cls_head.fuse(
-            visual, local.unflatten(0, selected.shape),
-            self.fuse_audio(visual, glance.audio, selected))
-        others = (selected >= glance.num_glances).sum(dim=1)
-        return feats, dict(
-            saliency=glance.saliency,
-            selected=selected,
-            patch_boxes=patch_boxes(actions, self.patch_size, imgs.shape[-2:]),
-            frames_encoded=others + glance.num_glances)
+        glance, selected = self._glance_and_pick(imgs, audios)
+        videos = torch.arange(len(imgs), device=imgs.device)
+        return self.look(imgs, glance, videos, selected), {}
 
     def predict(self, inputs: dict, data_samples: list, **kwargs) -> list:
-        """Classify a batch; each data sample also says what was looked at.
+        """Classify a batch; each data sample also says what was looked at and what it cost.
 
         Returns:
-            list[ActionDataSample]: With ``pred_score``, ``pred_label``, ``saliency`` (T,) in the
-            frames' order, ``selected`` (k,), ``patch_boxes`` (k, 4) as left, top, right, bottom in
-            input pixels, ``frames_encoded`` and ``frames_focused`` (int).
+            list[ActionDataSample]: With ``pred_score``, ``pred_label``; ``saliency`` (T,) in the
+            frames' order; of the frames that were looked at, most salient first, ``selected``
+            (n,) and ``patch_boxes`` (n, 4) as left, top, right, bottom in input pixels;
+            ``frames_encoded`` (by f_G), ``frames_focused`` (n, at most k) and, with
+            ``exit_thresholds``, ``exit_step`` (n); ``gmacs``, 10^9 multiply-accumulates.
         """
-        feats, looked = self.extract_feat(inputs)
-        data_samples = self.cls_head.predict(feats, data_samples)
-        for i, sample in enumerate(data_samples):
-            if looked['saliency'] is not None:
-                sample.set_field(looked['saliency'][i], 'saliency')
-            sample.set_field(looked['selected'][i], 'selected')
-            sample.set_field(looked['patch_boxes'][i], 'patch_boxes')
-            sample.set_field(int(looked['frames_encoded'][i]), 'frames_encoded')
-            sample.set_field(looked['selected'].shape[1], 'frames_focused')
+        imgs, audios = self._unpack(inputs)
+        thresholds = self.test_cfg.get('exit_thresholds')
+        glance, selected = self._glance_and_pick(imgs, audios)
+        logits, num_steps = self.decide(imgs, glance, selected, thresholds)
+        data_samples = self.cls_head.predict_by_feat(logits.float(), data_samples)
+        videos = torch.arange(len(imgs), device=imgs.device)[:, None]
+        boxes = patch_boxes(glance.actions[videos, selected], self.patch_size, imgs.shape[-2:])
+        for i, (sample, n) in enumerate(zip(data_samples, num_steps.tolist())):
+            looked_at = selected[i, :n]
+            encoded = glance.num_glances + int((looked_at >= glance.num_glances).sum())
+            if glance.saliency is not None:
+                sample.set_field(glance.saliency[i], 'saliency')
+            sample.set_field(looked_at, 'selected')
+            sample.set_field(boxes[i, :n], 'patch_boxes')
+            sample.set_field(encoded, 'frames_encoded')
+            sample.set_field(n, 'frames_focused')
+            num_outputs = 1
+            if thresholds is not None:
+                sample.set_field(n, 'exit_step')
+                num_outputs = n
+            sample.set_field(
+                self.cost.gmacs(imgs, audios, glance.num_glances, encoded, n, num_outputs), 'gmacs')
         return data_samples
+
+    def _glance_and_pick(self, imgs: torch.Tensor, audios: torch.Tensor | None
+                         ) -> tuple[Glance, torch.Tensor]:
+        """The first two stages with ``test_cfg``'s T_G and k."""
+        num_glances = self._budget('test_cfg', 'num_glances') or self.num_frames
+        num_focus = self._budget('test_cfg', 'num_focus') or self.num_frames
+        glance = self.glance(imgs, audios, num_glances)
+        return glance, self.pick(glance.saliency, num_focus, len(imgs))
+
+    def predict_budgets(self, inputs: dict, num_glances: Sequence[int]
+                        ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+        """Predict with every k and several T_G at once; what they share is computed once.
+
+        Args:
+            inputs (dict): As of :meth:`extract_feat`.
+            num_glances (Sequence[int]): The T_G to try. Without AV-TeST they make no difference.
+
+        Returns:
+            dict[int, tuple[torch.Tensor, torch.Tensor]]: For each T_G the logits after 1..T frames
+            (B, T, C), and how many frames are encoded for k = 1..T, (B, T).
+        """
+        imgs, audios = self._unpack(inputs)
+        batch_size, num_frames = imgs.shape[:2]
+        maps = self.encode_frames(imgs.flatten(0, 1)).unflatten(0, (batch_size, num_frames))
+        audio = None if self.audio_backbone is None else self.encode_audio(audios)
+        videos = torch.arange(batch_size, device=imgs.device)
+        classifier = self.cls_head.classifier
+        results = {}
+        for number in num_glances:
+            glance = Glance(maps, audio, None, 0)
+            if self.temporal_glance is not None:
+                visual = maps[:, :number].mean(dim=(3, 4))
+                glance.saliency, _, _ = self.temporal_glance(visual, audio, number)
+                glance.num_glances = number
+            order = self.pick(glance.saliency, num_frames, batch_size)
+            step_logits = classifier(self.examine(imgs, glance, videos, order))
+            encoded = glance.num_glances + (order >= glance.num_glances).cumsum(dim=1)
+            results[number] = step_logits, encoded
+        return results
 
     def _forward(self, inputs: dict, stage: str = 'head', **kwargs) -> torch.Tensor:
         """Logits (B, C), or with ``stage='backbone'`` e^AV of the k frames."""
@@ -338,7 +453,7 @@ class AVGN(BaseRecognizer):
         visual = maps.mean(dim=(3, 4))
         audio = None if self.audio_backbone is None else self.encode_audio(audios)
         detached_audio = None if audio is None else audio.detach()
-        num_glances = self.train_cfg.get('num_glances')
+        num_glances = self._budget('train_cfg', 'num_glances')
         if num_glances is None:
             num_glances = int(torch.randint(1, num_frames + 1, ()))
 
@@ -352,19 +467,20 @@ class AVGN(BaseRecognizer):
                     self.temporal_glance.mask_encoder(features), tokens, num_glances)
         order = self.pick(saliency, num_frames, batch_size)
 
+        videos = torch.arange(batch_size, device=imgs.device)
         glance = Glance(maps.detach(), detached_audio, saliency,
                         num_glances if saliency is not None else 0)
-        inverse = order.argsort(dim=1)
-        actions = _take(self.locate(glance, order), inverse)
+        self.locate(glance, videos, order)
         frames = imgs.flatten(0, 1)
-        passes = [actions]
+        passes = [glance.actions]
         if self.train_cfg.get('random_patch', False):
-            passes.append(torch.rand_like(actions))
+            passes.append(torch.rand_like(glance.actions))
         # Both passes form one batch of twice as many videos: every loss below averages over them.
         local = torch.cat([self.focus(frames, a.flatten(0, 1)).unflatten(0, a.shape[:2])
                            for a in passes])
-        fused = self.fuse_audio(visual.detach(), audio, torch.arange(
-            num_frames, device=imgs.device).expand(batch_size, -1))
+        # Unlike pi, psi teaches f_A.
+        in_order = torch.arange(num_frames, device=imgs.device).expand(batch_size, -1)
+        fused = self.fuse_audio(Glance(maps, audio, None, 0), visual.detach(), videos, in_order)
 
         def repeat(x: torch.Tensor | None) -> torch.Tensor | None:
             return None if x is None else torch.cat([x] * len(passes))

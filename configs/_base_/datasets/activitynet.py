@@ -27,5 +27,8 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='AccMetric', metric_list=('mean_average_precision', ))
+val_evaluator = [
+    dict(type='AccMetric', metric_list=('mean_average_precision', )),
+    dict(type='CostMetric'),
+]
 test_evaluator = val_evaluator

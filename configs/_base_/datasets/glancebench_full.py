@@ -46,5 +46,6 @@ val_evaluator = [
     dict(type='AccMetric'),
     dict(type='SaliencyMetric'),
     dict(type='PatchHitMetric'),
+    dict(type='CostMetric'),
 ]
 test_evaluator = val_evaluator

@@ -69,5 +69,6 @@ val_evaluator = [
         top_k_accuracy=dict(topk=(1, )))),
     dict(type='SaliencyMetric'),
     dict(type='PatchHitMetric'),
+    dict(type='CostMetric'),
 ]
 test_evaluator = val_evaluator

@@ -26,5 +26,5 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='AccMetric')
+val_evaluator = [dict(type='AccMetric'), dict(type='CostMetric')]
 test_evaluator = val_evaluator

@@ -86,11 +86,23 @@ def test_checkpoint_without_batch_counts_loads(tmp_path, mobilenet):
 def test_wrong_checkpoints_are_named(tmp_path, mobilenet):
     path = tmp_path / 'resnet18.pth'
     torch.save(torchvision.models.resnet18(weights=None).state_dict(), path)
-    with pytest.raises(ValueError, match=r'resnet18\.pth holds 100 tensors, .* has 260'):
+    with pytest.raises(ValueError, match=r'resnet18\.pth holds 100 tensors besides a classifier, '
+                                         r'MobileNetV2 has 260: it is of another network'):
         pretrained(path)
-    with pytest.raises(ValueError, match=r'mobilenet_v2\.pth: expected shape \(16, 3, 3, 3\) for '
-                                         r'conv1\.conv\.weight, got \(32, 3, 3, 3\)'):
+    with pytest.raises(ValueError, match=r'mobilenet_v2\.pth: features\.0\.0\.weight of shape '
+                                         r'\(32, 3, 3, 3\) stands where conv1\.conv\.weight of '
+                                         r'shape \(16, 3, 3, 3\) should'):
         pretrained(mobilenet[0], widen_factor=0.5)
+
+
+def test_checkpoint_in_another_order_is_refused(tmp_path, mobilenet):
+    """The four tensors of a batch norm have one shape, so that shapes alone would not tell."""
+    weights = torch.load(mobilenet[0], weights_only=True)
+    path = tmp_path / 'sorted.pth'
+    torch.save(dict(sorted(weights.items())), path)
+    with pytest.raises(ValueError, match=r'sorted\.pth: features\.0\.1\.bias of shape \(32,\) '
+                                         r'stands where conv1\.bn\.weight of shape \(32,\) should'):
+        pretrained(path)
 
 
 def test_without_weights_the_one_channel_stem_is_initialised():

@@ -1,20 +1,24 @@
 """The recognizer: its stages, its ablations, its budgets."""
 
-import dataclasses
-
 import pytest
 import torch
 
-from tests.tiny import NUM_FRAMES, PATCH_SIZE, avgn, batch
+from tests.tiny import (
+    ABLATIONS,
+    NUM_FRAMES,
+    PATCH_SIZE,
+    avgn,
+    batch,
+    count_frames,
+    count_units,
+    predict,
+    prescribe_saliency,
+    rows,
+    set_budget,
+)
 
-ABLATIONS = {
-    'all parts': {},
-    'no audio': dict(audio_backbone=None),
-    'no AV-TeST': dict(temporal_glance=None),
-    'no AESPA': dict(spatial_glance=None),
-    'no psi': dict(audio_fusion=None),
-    'centre crop': dict(patch_policy=None),
-    'no audio, no AV-TeST': dict(audio_backbone=None, temporal_glance=None),
+VARIANTS = {
+    **ABLATIONS,
     'policy sees the selected': dict(policy_scope='selected'),
     'smaller glance': dict(glance_size=16, patch_policy=dict(
         type='PatchPolicy', feature_size=1, hidden_channels=4, embed_dims=16)),
@@ -23,39 +27,9 @@ ABLATIONS = {
 }
 
 
-def predict(model, inputs, samples) -> list:
-    with torch.no_grad():
-        return model.eval()(inputs, samples, mode='predict')
-
-
-def rows(inputs, index) -> dict:
-    return {name: value[index:index + 1] for name, value in inputs.items()}
-
-
-def set_budget(model, num_glances, num_focus):
-    model.test_cfg.update(num_glances=num_glances, num_focus=num_focus)
-
-
-def prescribe_saliency(monkeypatch, model):
-    """Make a frame's saliency the value of its first pixel, which a test can set."""
-    glance = model.glance
-
-    def prescribed(imgs, audios, num_glances):
-        return dataclasses.replace(glance(imgs, audios, num_glances), saliency=imgs[:, :, 0, 0, 0])
-
-    monkeypatch.setattr(model, 'glance', prescribed)
-
-
-def count_frames(module) -> list:
-    """The batch sizes that a module will have seen."""
-    sizes = []
-    module.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
-    return sizes
-
-
 # ---------------------------------------------------------------- every part is optional
 
-@pytest.mark.parametrize('changes', ABLATIONS.values(), ids=ABLATIONS.keys())
+@pytest.mark.parametrize('changes', VARIANTS.values(), ids=VARIANTS.keys())
 def test_one_training_step_and_prediction(changes):
     model, (inputs, samples) = avgn(**changes), batch()
     losses = model(inputs, samples, mode='loss')
@@ -144,6 +118,7 @@ def test_equal_saliency_keeps_the_coarse_to_fine_order():
 def test_with_k_equal_to_T_every_frame_is_used_once(scope, num_glances):
     model, (inputs, samples) = avgn(policy_scope=scope), batch()
     set_budget(model, num_glances, NUM_FRAMES)
+    count_units(model, inputs)
     encoded, focused = count_frames(model.backbone), count_frames(model.local_backbone)
     for sample in predict(model, inputs, samples):
         assert sorted(sample.selected.tolist()) == list(range(NUM_FRAMES))
@@ -155,6 +130,7 @@ def test_with_k_equal_to_T_every_frame_is_used_once(scope, num_glances):
 def test_frames_are_counted_as_they_are_computed(num_glances, num_focus):
     model, (inputs, samples) = avgn(), batch(4)
     set_budget(model, num_glances, num_focus)
+    count_units(model, inputs)
     encoded, focused = count_frames(model.backbone), count_frames(model.local_backbone)
     predicted = predict(model, inputs, samples)
     assert sum(encoded) == sum(sample.frames_encoded for sample in predicted)
@@ -262,18 +238,19 @@ def test_all_losses_see_the_frames_by_descending_saliency(monkeypatch):
     order = model.pick(glance.saliency, NUM_FRAMES, 2)
     assert order.tolist() != [list(range(NUM_FRAMES))] * 2
     saliency = glance.saliency.sort(dim=1, descending=True).values
-    videos = torch.arange(2)[:, None]
+    videos = torch.arange(2)
+    index = videos[:, None], order
     visual, local, _ = seen[model.cls_head, 'visual_losses']
-    torch.testing.assert_close(visual, glance.maps[videos, order].mean(dim=(3, 4)))
-    actions = model.locate(glance, order)
+    torch.testing.assert_close(visual, glance.maps[index].mean(dim=(3, 4)))
+    actions = model.locate(glance, videos, order)
     torch.testing.assert_close(local.flatten(0, 1), model.focus(
-        inputs['imgs'][videos, order].flatten(0, 1), actions.flatten(0, 1)))
-    torch.testing.assert_close(
-        seen[model.cls_head, 'audio_losses'][0], glance.audio[videos, order])
+        inputs['imgs'][index].flatten(0, 1), actions.flatten(0, 1)))
+    torch.testing.assert_close(seen[model.cls_head, 'audio_losses'][0], glance.audio[index])
     torch.testing.assert_close(seen[model.saliency_loss, 'forward'][0], saliency)
     _, embedded, ordered_saliency, _ = seen[model.ordered_loss, 'forward']
     torch.testing.assert_close(ordered_saliency, saliency)
-    classifier, fused = model.cls_head.classifier, model.fuse_audio(visual, glance.audio, order)
+    classifier = model.cls_head.classifier
+    fused = model.fuse_audio(glance, visual, videos, order)
     torch.testing.assert_close(
         embedded, classifier.embed(model.cls_head.fuse(visual, local, fused)))
     torch.testing.assert_close(
@@ -308,30 +285,66 @@ def test_patches_of_glanced_frames_do_not_depend_on_k():
                 torch.testing.assert_close(box, more[video][frame])
 
 
+@pytest.fixture
+def transparent(monkeypatch):
+    """Builds an AVGN whose frames are numbers (10 for the second video's first), and whose policy
+    answers with a frame's number and remembers the sum of those it has seen."""
+
+    def build(scope: str):
+        model = avgn(spatial_glance=None, policy_scope=scope).eval()
+        glance = model.glance(*batch()[0].values(), num_glances=4)
+        glance.maps = (torch.arange(2.)[:, None] * 10 + torch.arange(8.)).view(2, 8, 1, 1, 1)
+        seen = []
+
+        def forward(maps, lengths, memory):
+            numbers = maps.flatten()
+            videos = numbers.split(lengths)
+            seen.append([part.int().tolist() for part in videos])
+            sums = torch.stack([part.sum() for part in videos])[:, None]
+            return numbers[:, None].expand(-1, 2), memory + sums
+
+        monkeypatch.setattr(model.patch_policy, 'forward', forward)
+        return model, glance, seen
+
+    return build
+
+
 @pytest.mark.parametrize('scope, expected', [
     # Glanced frames coarse to fine, then the other selected ones by descending saliency.
-    ('encoded', [[0, 1, 2, 3, 6, 5], [0, 1, 2, 3, 7]]),
-    ('selected', [[6, 1, 5], [3, 7, 0]]),
+    ('encoded', [[0, 1, 2, 3, 6, 5], [10, 11, 12, 13, 17]]),
+    ('selected', [[6, 1, 5], [13, 17, 10]]),
 ])
-def test_the_policy_reads_the_frames_in_order(scope, expected):
-    model = avgn(policy_scope=scope)
-    videos, frames, lengths = model._policy_sequence(
-        torch.tensor([[6, 1, 5], [3, 7, 0]]), num_glances=4)
-    assert [part.tolist() for part in frames.split(lengths)] == expected
-    assert videos.tolist() == [0] * len(expected[0]) + [1] * len(expected[1])
-
-
 @torch.no_grad()
-def test_actions_belong_to_the_selected_frames(monkeypatch):
-    model = avgn(spatial_glance=None).eval()
-    inputs, _ = batch()
-    glance = model.glance(inputs['imgs'], inputs['audios'], NUM_FRAMES)
-    # A policy that tells which frame it was shown.
-    glance.maps = torch.arange(16.).view(2, 8, 1, 1, 1)
-    monkeypatch.setattr(model.patch_policy, 'forward',
-                        lambda maps, lengths: maps.flatten(1).expand(-1, 2))
-    actions = model.locate(glance, torch.tensor([[6, 1, 5], [3, 7, 0]]))
-    assert actions[..., 0].tolist() == [[6, 1, 5], [11, 15, 8]]
+def test_the_policy_reads_the_frames_in_order(transparent, scope, expected):
+    model, glance, seen = transparent(scope)
+    selected = torch.tensor([[6, 1, 5], [3, 7, 0]])
+    actions = model.locate(glance, torch.arange(2), selected)
+    assert seen == [expected]
+    # The places belong to the selected frames.
+    assert actions[..., 0].tolist() == [[6, 1, 5], [13, 17, 10]]
+
+
+@pytest.mark.parametrize('scope, expected', [
+    ('encoded', [
+        [[0, 1, 2, 3, 6], [10, 11, 12, 13]],
+        # Frame 1 of the first video was glanced at, so the policy has seen it.
+        [[17]],
+        [[5]],
+    ]),
+    ('selected', [[[6], [13]], [[1], [17]], [[5]]]),
+])
+@torch.no_grad()
+def test_the_policy_reads_the_frames_one_by_one(transparent, scope, expected):
+    """As in early exit; the second video leaves after two frames."""
+    model, glance, seen = transparent(scope)
+    selected = torch.tensor([[6, 1, 5], [3, 7, 0]])
+    places = [model.locate(glance, videos, selected[videos, step:step + 1])[:, 0, 0].tolist()
+              for step, videos in enumerate([torch.arange(2), torch.arange(2), torch.tensor([0])])]
+    assert seen == expected
+    assert places == [[6, 13], [1, 17], [5]]
+    # The memory is each video's own.
+    totals = [sum(sum(v) for call in seen for v in call if v[0] // 10 == i) for i in range(2)]
+    assert glance.memory[:, 0].tolist() == totals
 
 
 def test_boxes_lie_in_the_image():
@@ -354,6 +367,19 @@ def test_boxes_lie_in_the_image():
 def test_settings_out_of_range(changes, match):
     with pytest.raises(ValueError, match=match):
         avgn(**changes)
+
+
+@pytest.mark.parametrize('mode, cfg, name, value', [
+    ('predict', 'test_cfg', 'num_glances', 9),
+    ('predict', 'test_cfg', 'num_focus', 0),
+    ('tensor', 'test_cfg', 'num_focus', 9),
+    ('loss', 'train_cfg', 'num_glances', 9),
+])
+def test_budgets_are_checked_at_each_use(mode, cfg, name, value):
+    model, (inputs, samples) = avgn(), batch()
+    getattr(model, cfg)[name] = value
+    with pytest.raises(ValueError, match=rf'{cfg}\.{name}={value} must be in 1\.\.8'):
+        model(inputs, samples, mode=mode)
 
 
 @pytest.mark.parametrize('mode', ['loss', 'predict'])
