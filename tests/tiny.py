@@ -64,6 +64,20 @@ ABLATIONS = {
 }
 
 
+@torch.no_grad()
+def diverse(batch_size: int, **changes) -> tuple[nn.Module, dict, list]:
+    """A model that treats the videos of a batch differently, and the batch.
+
+    Its weights are large, so that selections, places and confidences differ by more than rounding.
+    """
+    model, (inputs, samples) = avgn(**changes).eval(), batch(batch_size)
+    for part in (model.temporal_glance, model.patch_policy, model.cls_head.classifier.steps):
+        for name, parameter in part.named_parameters() if part is not None else ():
+            if parameter.dim() > 1 and not name.startswith('score'):
+                parameter.mul_(4)
+    return model, inputs, samples
+
+
 def predict(model, inputs, samples) -> list:
     with torch.no_grad():
         return model.eval()(inputs, samples, mode='predict')

@@ -1,5 +1,5 @@
 # AVGN with small networks from scratch: trains on two CPU cores in minutes. The glance sees 28 px,
-# where the class cannot be told (see glancebench_render.py); the patch is 64 of 112 px.
+# where the class cannot be told (see glancebench_render.py); the patch is 48 of 112 px.
 _base_ = [
     '../_base_/datasets/glancebench_mini.py', '../_base_/schedules/adamw_8e.py',
     '../_base_/default_runtime.py'
@@ -8,7 +8,7 @@ _base_ = [
 model = dict(
     type='AVGN',
     num_frames=16,
-    patch_size=64,
+    patch_size=48,
     glance_size=28,
     visual_channels=64,
     local_channels=128,

@@ -45,11 +45,11 @@ model = dict(
 # An epoch costs a quarter of AVGN's, so it gets more of them.
 train_cfg = dict(max_epochs=12)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, end=1, by_epoch=True, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=0.05, end=2, by_epoch=True, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
         eta_min=0,
-        begin=1,
+        begin=2,
         end=12,
         by_epoch=True,
         convert_to_iter_based=True)

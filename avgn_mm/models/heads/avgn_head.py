@@ -1,6 +1,7 @@
 """AVGN's prediction head and its classification losses (section 3.3 and 3.4, eq. 8 to 11)."""
 
 import torch
+import torch.nn.functional as F
 from mmaction.models import BaseHead
 from torch import nn
 
@@ -110,6 +111,13 @@ class AVGNHead(BaseHead):
     def cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy of (B, N, C) logits with each video's label at all N steps."""
         return self.loss_cls(logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1], 0))
+
+    @staticmethod
+    def true_class_confidence(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Probability (B, N) that logits (B, N, C) give to the labels of :meth:`gather_labels`."""
+        if labels.dim() == 1:
+            labels = F.one_hot(labels, logits.shape[-1])
+        return (logits.softmax(dim=-1) * labels[:, None]).sum(dim=-1)
 
     def visual_losses(self, visual: torch.Tensor, local: torch.Tensor, labels: torch.Tensor
                       ) -> dict[str, torch.Tensor]:

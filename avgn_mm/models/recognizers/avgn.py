@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.models import BaseRecognizer
 
+from avgn_mm.evaluation.exits import read_thresholds
 from avgn_mm.models.layers import crop_patches, patch_boxes
 from avgn_mm.registry import MODELS
 
@@ -73,6 +74,8 @@ class AVGN(BaseRecognizer):
         audio_fusion (dict, optional): psi.
         saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord. Table 7
             sets ``loss_weight=0``, which keeps all parameters in the graph.
+        hindsight_loss (dict, optional): Not in the paper; needs ``random_patch``. Defaults to
+            None.
         num_frames (int): T.
         patch_size (int): P, in pixels of the input frames.
         visual_channels (int): D_G.
@@ -84,7 +87,9 @@ class AVGN(BaseRecognizer):
         train_cfg (dict): ``num_glances``: T_G, or None to draw it for each batch;
             ``random_patch``: whether to classify uniformly random patches too, AdaFocusV2's
             second pass, which trains f_L on all places.
-        test_cfg (dict): ``num_glances``: T_G; ``num_focus``: k.
+        test_cfg (dict): ``num_glances``: T_G; ``num_focus``: k; ``exit_thresholds``: None or, for
+            early exit (AVGN+), a threshold for each of k steps, or the path of a JSON file of
+            ``tools/analysis_tools/solve_exits.py``.
         data_preprocessor (dict): MMAction2's ``MultiModalDataPreprocessor``.
 
     Raises:
@@ -110,6 +115,7 @@ class AVGN(BaseRecognizer):
                  saliency_loss: dict | None = None,
                  mask_loss: dict | None = None,
                  ordered_loss: dict | None = None,
+                 hindsight_loss: dict | None = None,
                  glance_size: int | None = None,
                  policy_scope: str = 'encoded',
                  train_cfg: dict | None = None,
@@ -144,11 +150,15 @@ class AVGN(BaseRecognizer):
         self.saliency_loss = build(saliency_loss)
         self.mask_loss = build(mask_loss)
         self.ordered_loss = build(ordered_loss)
+        self.hindsight_loss = build(hindsight_loss)
         self.num_frames = num_frames
         self.patch_size = patch_size
         self.glance_size = glance_size
         self.policy_scope = policy_scope
         self.cost = AVGNCost(self)
+        if hindsight_loss is not None and not self.train_cfg.get('random_patch'):
+            raise ValueError('model.hindsight_loss needs model.train_cfg.random_patch=True: it '
+                             'learns from the random patches')
         for cfg, name in (('train_cfg', 'num_glances'), ('test_cfg', 'num_glances'),
                           ('test_cfg', 'num_focus')):
             self._budget(cfg, name)
@@ -160,6 +170,27 @@ class AVGN(BaseRecognizer):
             raise ValueError(f'model.{cfg}.{name}={value} must be in 1..{self.num_frames} '
                              f'(model.num_frames={self.num_frames})')
         return value
+
+    def _exit_thresholds(self) -> list[float] | None:
+        """The thresholds of ``test_cfg``, which may name a file, checked at each use."""
+        thresholds = self.test_cfg.get('exit_thresholds')
+        if thresholds is None:
+            return None
+        source = 'model.test_cfg.exit_thresholds'
+        if isinstance(thresholds, str):
+            source = thresholds
+            solved = read_thresholds(thresholds)
+            thresholds = solved['thresholds']
+            num_glances = self._budget('test_cfg', 'num_glances') or self.num_frames
+            if self.temporal_glance is not None and solved['num_glances'] != num_glances:
+                raise ValueError(
+                    f'{source} was solved for T_G={solved["num_glances"]}, but '
+                    f'model.test_cfg.num_glances={num_glances}: set them to the same number')
+        num_focus = self._budget('test_cfg', 'num_focus') or self.num_frames
+        if len(thresholds) < num_focus:
+            raise ValueError(f'{source} holds {len(thresholds)} exit thresholds, fewer than '
+                             f'model.test_cfg.num_focus={num_focus}')
+        return thresholds
 
     # ---------------------------------------------------------------- stages
     # A stage works on A videos of a batch of B: ``videos`` (A,) are their indices in the batch and
@@ -356,7 +387,7 @@ class AVGN(BaseRecognizer):
             ``exit_thresholds``, ``exit_step`` (n); ``gmacs``, 10^9 multiply-accumulates.
         """
         imgs, audios = self._unpack(inputs)
-        thresholds = self.test_cfg.get('exit_thresholds')
+        thresholds = self._exit_thresholds()
         glance, selected = self._glance_and_pick(imgs, audios)
         logits, num_steps = self.decide(imgs, glance, selected, thresholds)
         data_samples = self.cls_head.predict_by_feat(logits.float(), data_samples)
@@ -495,6 +526,11 @@ class AVGN(BaseRecognizer):
         losses.update(head.visual_losses(visual, local, labels_twice))
         if audio is not None:
             losses.update(head.audio_losses(_take(audio, order[:batch_size]), labels))
+        if self.hindsight_loss is not None:
+            confidence = head.true_class_confidence(
+                head.classifier.classify_alone(embedded), labels_twice).chunk(2)
+            losses['loss_hindsight'] = self.hindsight_loss(
+                *_take(torch.cat(passes), order).chunk(2), *confidence)
         if saliency is not None:
             # The learned patches alone, as at test.
             embedded = embedded[:batch_size]

@@ -97,8 +97,9 @@ class AVGNCost:
             fused = run('audio_backbone.frame', lambda: model.encode_audio(audios[:, :1]))
             audio = fused.expand(-1, model.num_frames, -1)
         if model.temporal_glance is not None:
+            # One glance of n embedded frames: with T = 1 there is no second one to show.
             units['temporal_glance'], units['temporal_glance.frame'] = count_affine(
-                lambda n: model.temporal_glance(visual.expand(-1, n, -1), audio, n))
+                lambda n: model.temporal_glance(visual.expand(-1, n, -1), audio, 1))
         if model.spatial_glance is not None:
             heard = run('spatial_glance', lambda: model.spatial_glance.encode_audio(audio))
             maps = run('spatial_glance.frame', lambda: model.spatial_glance(maps, *heard))

@@ -25,11 +25,10 @@ test_pipeline = [
     dict(type='PackActionInputs', collect_keys=('imgs', 'audios'), meta_keys=meta_keys)
 ]
 
-# One worker, kept: the cache lives in its memory, and two cores have room for one beside training.
+# No worker: with the cache a sample costs less than its way from one process to another.
 train_dataloader = dict(
     batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='GlanceBenchDataset',
@@ -40,8 +39,7 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=20,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='GlanceBenchDataset',
@@ -53,7 +51,7 @@ val_dataloader = dict(
         test_mode=True))
 test_dataloader = dict(
     batch_size=20,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type='GlanceBenchDataset',
