@@ -25,6 +25,8 @@ model = dict(
     saliency_loss=dict(type='SaliencyLoss'),
     mask_loss=dict(type='MaskedReconstructionLoss'),
     ordered_loss=dict(type='OrderedLogitsLoss'),
+    # Not the paper's: without it pi learns where to look in some runs and not in others.
+    hindsight_loss=dict(type='HindsightLoss', loss_weight=5.0),
     train_cfg=dict(num_glances=None, random_patch=True),
     test_cfg=dict(num_glances=12, num_focus=4),
     data_preprocessor=dict(

@@ -26,15 +26,12 @@ from avgn_mm.engine.hooks import predict_and_count
 
 # Methods by stage, of which none calls another; what runs between them is 'other'.
 AVGN_STAGES = {
-    'audio': ('encode_audio', ),
-    'glance': ('encode_frames', ),
-    'AV-TeST': ('temporal_glance.forward', ),
-    'policy': ('locate', ),
-    'focus': ('focus', ),
-    'head': ('fuse_audio', 'cls_head.fuse', 'cls_head.classifier.embed',
-             'cls_head.classifier.classify'),
+    'audio': ['encode_audio'], 'glance': ['encode_frames'],
+    'AV-TeST': ['temporal_glance.forward'], 'policy': ['locate'], 'focus': ['focus'],
+    'head': ['fuse_audio', 'cls_head.fuse', 'cls_head.classifier.embed',
+             'cls_head.classifier.classify'],
 }
-STOCK_STAGES = {'focus': ('backbone.forward', ), 'head': ('cls_head.forward', )}
+STOCK_STAGES = {'focus': ['backbone.forward'], 'head': ['cls_head.forward']}
 
 
 def budget(text: str) -> tuple[int, int]:
@@ -81,11 +78,10 @@ class Stopwatch:
                           for start, end in pairs) for name, pairs in spans.items()}
 
     def _mark(self) -> object:
-        if not self.on_gpu:
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
+        if self.on_gpu:
+            return torch.cuda.current_stream().record_event(
+                torch.cuda.Event(enable_timing=True))
+        return time.perf_counter()
 
     def watch(self, model: torch.nn.Module) -> None:
         """Time the stages of a model wherever they are called."""
@@ -151,6 +147,7 @@ def environment(args: argparse.Namespace, model: torch.nn.Module) -> dict:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
     stopwatch = Stopwatch(args.device)
     settings = build_settings(args, stopwatch)
     for _ in range(args.warmup + args.iters):
