@@ -95,7 +95,7 @@ def test_mmaction2s_own_train_py(videos, glancebench, tmp_path):
     """The tool inside MMAction2's wheel knows nothing of this package but the config's scope."""
     config = 'configs/avgn/avgn_mn2_r50_anet.py'
     stock = Path(mmaction.__file__).parent / '.mim/tools/train.py'
-    log = run(stock, config, '--work-dir', tmp_path, '--no-validate',
+    log = run(stock, config, '--work-dir', tmp_path,
               **data_options(config, videos, glancebench), **NO_WEIGHTS, **ONE_EPOCH)
     assert 'loss_saliency' in log and (tmp_path / 'epoch_1.pth').exists()
 

@@ -2,8 +2,9 @@
 
 The usual counters report nothing for attention and transformer layers in eval mode, because
 PyTorch runs them as one fused operator there; with its fast path off and plain scaled
-dot-product attention, ``FlopCounterMode`` sees every product. Convolutions, linear layers,
-attention and recurrent layers count; normalisation, activations and interpolation do not.
+dot-product attention, ``FlopCounterMode`` sees every product. The same goes for the recurrent
+layers of cuDNN and oneDNN. Convolutions, linear layers, attention and recurrent layers count;
+normalisation, activations and interpolation do not.
 """
 
 from collections.abc import Callable
@@ -25,8 +26,10 @@ def count_macs(function: Callable[[], object]) -> int:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(
-                display=False) as counter:
+        with (torch.no_grad(), sdpa_kernel(SDPBackend.MATH),
+              torch.backends.cudnn.flags(enabled=False),
+              torch.backends.mkldnn.flags(enabled=False),
+              FlopCounterMode(display=False) as counter):
             function()
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 from avgn_mm.evaluation.exits import (
     exit_distributions,
@@ -108,7 +109,8 @@ def test_other_files_are_refused_by_name(tmp_path, content):
 
 def test_recognizer_takes_the_list_and_the_file(tmp_path):
     torch.manual_seed(0)
-    model = avgn().eval()
+    with DefaultScope.overwrite_default_scope('avgn_mm'):
+        model = avgn().eval()
     inputs, samples = batch(4)
 
     def steps(**test_cfg):

@@ -11,6 +11,7 @@ wall time: it is the fairer one on a machine that does other work too.
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from mmengine.config import DictAction
@@ -25,7 +26,7 @@ def clocks() -> np.ndarray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
     parser.add_argument('checkpoint', nargs='?')
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument('--num-glances', type=int, nargs='+', default=[2, 4, 8, 12, 16])
     parser.add_argument('--num-focus', type=int, nargs='+', default=[1, 2, 4, 6, 8, 12, 16])
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     cfg.test_dataloader = cfg[f'{args.split}_dataloader']
     # In this process, so that what was read once stays in its memory.

@@ -13,6 +13,7 @@ settings. Writes results.json, results.csv, table.md (laid out as Table 3) and t
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from avgn_mm.evaluation.exits import read_thresholds
 from avgn_mm.visualization import draw_tradeoff
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
     parser.add_argument('checkpoint', nargs='?')
@@ -45,7 +46,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'),
                         help='with --random: size of the frames, if the pipeline keeps the files\'')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     if not args.random and args.checkpoint is None:
         parser.error('a CHECKPOINT is needed, or --random to count computation alone')
     return args
@@ -110,8 +111,8 @@ def random_table(cfg: Config, model: nn.Module, budgets: dict[int, list[int]],
     return markdown_table(rows)
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     model = build_model(cfg)
     budgets = check_budgets(model, dict.fromkeys(args.num_glances, args.num_focus))

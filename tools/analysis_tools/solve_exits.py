@@ -10,6 +10,7 @@ within a point of the best. ``model.test_cfg.exit_thresholds`` takes the path of
 
 import argparse
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -23,7 +24,7 @@ from avgn_mm.evaluation.exits import exit_distributions, solve_thresholds, write
 POINT = 0.01
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config')
     parser.add_argument('checkpoint')
@@ -35,7 +36,7 @@ def parse_args() -> argparse.Namespace:
                         help='choose the member whose mean GMACs come closest from below')
     choice.add_argument('--power', type=float, help='choose the member of this p, 0.5 to 3.9')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def training_videos(cfg: Config) -> dict:
@@ -76,8 +77,8 @@ def choose(family: list[dict], metric: str, gmacs: float | None, power: float | 
                key=lambda member: (member['gmacs'], -member[metric]))
 
 
-def main() -> None:
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     model = build_model(cfg)
     load_checkpoint(model, args.checkpoint, map_location='cpu')

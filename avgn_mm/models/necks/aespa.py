@@ -29,7 +29,7 @@ class AESPA(BaseModule):
         embed_dims (int): Channels inside and of the output. Defaults to 128.
         num_layers (int): L. Defaults to 2.
         num_heads (int): Defaults to 4.
-        feedforward_channels (int): Defaults to 256.
+        feedforward_channels (int): Defaults to 512.
         num_bottlenecks (int): Bottleneck tokens. Defaults to 4.
 
     Raises:
@@ -43,7 +43,7 @@ class AESPA(BaseModule):
                  embed_dims: int = 128,
                  num_layers: int = 2,
                  num_heads: int = 4,
-                 feedforward_channels: int = 256,
+                 feedforward_channels: int = 512,
                  num_bottlenecks: int = 4) -> None:
         super().__init__()
         if num_layers < 2:
