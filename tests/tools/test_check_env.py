@@ -97,7 +97,7 @@ def test_installed_package_reads_its_own_metadata(check_env, monkeypatch, tmp_pa
     check_env.requires['avgn_mm'] = ['av>=13', 'pytest>=8; extra == "tests"']
     del check_env.has['av']
     assert check_env.main() == 1
-    assert capsys.readouterr().out.splitlines()[-1].endswith('-m pip install "av<19,>=13"')
+    assert capsys.readouterr().out.splitlines()[-1].endswith('-m pip install "av>=13"')
 
 
 def test_bare_python():

@@ -74,8 +74,8 @@ class AVGN(BaseRecognizer):
         audio_fusion (dict, optional): psi.
         saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord. Table 7
             sets ``loss_weight=0``, which keeps all parameters in the graph.
-        hindsight_loss (dict, optional): Not in the paper; needs ``random_patch``. Defaults to
-            None.
+        hindsight_loss (dict, optional): Not in the paper; needs ``random_patch``. It then teaches
+            pi alone: no gradient of the crop reaches pi, as in Uni-AdaFocus. Defaults to None.
         num_frames (int): T.
         patch_size (int): P, in pixels of the input frames.
         visual_channels (int): D_G.
@@ -503,9 +503,13 @@ class AVGN(BaseRecognizer):
                         num_glances if saliency is not None else 0)
         self.locate(glance, videos, order)
         frames = imgs.flatten(0, 1)
-        passes = [glance.actions]
+        actions = glance.actions
+        if self.hindsight_loss is not None:
+            # Its gradient is small beside that of the crop, which is noise where textures are fine.
+            actions = actions.detach()
+        passes = [actions]
         if self.train_cfg.get('random_patch', False):
-            passes.append(torch.rand_like(glance.actions))
+            passes.append(torch.rand_like(actions))
         # Both passes form one batch of twice as many videos: every loss below averages over them.
         local = torch.cat([self.focus(frames, a.flatten(0, 1)).unflatten(0, a.shape[:2])
                            for a in passes])
@@ -530,7 +534,7 @@ class AVGN(BaseRecognizer):
             confidence = head.true_class_confidence(
                 head.classifier.classify_alone(embedded), labels_twice).chunk(2)
             losses['loss_hindsight'] = self.hindsight_loss(
-                *_take(torch.cat(passes), order).chunk(2), *confidence)
+                *_take(torch.cat((glance.actions, passes[1])), order).chunk(2), *confidence)
         if saliency is not None:
             # The learned patches alone, as at test.
             embedded = embedded[:batch_size]
