@@ -25,7 +25,7 @@ model = dict(
     saliency_loss=dict(type='SaliencyLoss'),
     mask_loss=dict(type='MaskedReconstructionLoss'),
     ordered_loss=dict(type='OrderedLogitsLoss'),
-    # Not the paper's. Meant to teach pi where to look in every run; so far it does in some.
+    # Not the paper's: by the crop's gradient alone pi learned where to look in some runs only.
     hindsight_loss=dict(type='HindsightLoss', loss_weight=5.0),
     train_cfg=dict(num_glances=None, random_patch=True),
     test_cfg=dict(num_glances=12, num_focus=4),
