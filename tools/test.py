@@ -4,7 +4,12 @@ import argparse
 
 from mmengine.config import Config
 
-from avgn_mm.engine.launch import add_common_arguments, build_runner, load_config
+from avgn_mm.engine.launch import (
+    add_common_arguments,
+    build_runner,
+    leave_processes,
+    load_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,6 +61,7 @@ def main() -> None:
     cfg = load_config(args)
     merge_args(cfg, args)
     build_runner(cfg).test()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -5,7 +5,12 @@ import argparse
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from avgn_mm.engine.launch import add_common_arguments, build_runner, load_config
+from avgn_mm.engine.launch import (
+    add_common_arguments,
+    build_runner,
+    leave_processes,
+    load_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -92,6 +97,7 @@ def main() -> None:
     runner = build_runner(cfg)
     log_effective_lr(runner)
     runner.train()
+    leave_processes()
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ layers of cuDNN and oneDNN. Convolutions, linear layers, attention and recurrent
 normalisation, activations and interpolation do not.
 """
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -26,11 +27,14 @@ def count_macs(function: Callable[[], object]) -> int:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with (torch.no_grad(), sdpa_kernel(SDPBackend.MATH),
-              torch.backends.cudnn.flags(enabled=False),
-              torch.backends.mkldnn.flags(enabled=False),
-              FlopCounterMode(display=False) as counter):
-            function()
+        with warnings.catch_warnings():
+            # Of oneDNN's settings, which are put back as they were.
+            warnings.filterwarnings('ignore', message='TF32 acceleration')
+            with (torch.no_grad(), sdpa_kernel(SDPBackend.MATH),
+                  torch.backends.cudnn.flags(enabled=False),
+                  torch.backends.mkldnn.flags(enabled=False),
+                  FlopCounterMode(display=False) as counter):
+                function()
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
     # FlopCounterMode counts a multiply-accumulate as two operations.
