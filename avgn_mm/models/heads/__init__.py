@@ -1,4 +1,7 @@
 from .avgn_head import AVGNHead
+from .frame_head import FrameHead
 from .pooling_classifier import PoolingClassifier
+from .pooling_head import PoolingHead
+from .video_head import VideoHead
 
-__all__ = ['AVGNHead', 'PoolingClassifier']
+__all__ = ['AVGNHead', 'FrameHead', 'PoolingClassifier', 'PoolingHead', 'VideoHead']

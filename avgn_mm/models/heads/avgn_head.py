@@ -1,17 +1,16 @@
 """AVGN's prediction head and its classification losses (section 3.3 and 3.4, eq. 8 to 11)."""
 
 import torch
-import torch.nn.functional as F
-from mmaction.models import BaseHead
 from torch import nn
 
 from avgn_mm.registry import MODELS
 
 from .pooling_classifier import PoolingClassifier
+from .video_head import VideoHead
 
 
 @MODELS.register_module()
-class AVGNHead(BaseHead):
+class AVGNHead(VideoHead):
     """f_C^AV over the fused features, and the auxiliary classifiers of each modality.
 
     Args:
@@ -48,7 +47,7 @@ class AVGNHead(BaseHead):
         visual_and_local = visual_channels + local_channels
         in_channels = visual_and_local + (fused_channels or 0)
         super().__init__(num_classes, in_channels, average_clips=average_clips,
-                         loss_cls=loss_cls or dict(type='CrossEntropyLoss'))
+                         loss_cls=loss_cls)
         self.visual_loss_weight = visual_loss_weight
         self.audio_loss_weight = audio_loss_weight
 
@@ -85,39 +84,6 @@ class AVGNHead(BaseHead):
         """
         pooled = self.classifier.embed(feats).amax(dim=1, keepdim=True)
         return self.classifier.classify(pooled, first_step=feats.shape[1] - 1).squeeze(1)
-
-    def gather_labels(self, data_samples: list) -> torch.Tensor:
-        """Labels of a batch: (B,) class indices, or (B, C) distributions of multi-hot labels.
-
-        A video with several classes spreads its unit of probability over them evenly.
-
-        Raises:
-            ValueError: If a label is not below ``num_classes``.
-        """
-        labels = torch.stack([sample.gt_label for sample in data_samples])
-        if labels.shape[1] == 1:
-            labels = labels.squeeze(1)
-            if labels.max() >= self.num_classes or labels.min() < 0:
-                raise ValueError(f'labels must be in 0..{self.num_classes - 1} '
-                                 f'(cls_head.num_classes={self.num_classes}), '
-                                 f'got {labels.min()}..{labels.max()}')
-            return labels
-        if labels.shape[1] != self.num_classes:
-            raise ValueError(f'labels have {labels.shape[1]} classes, the head has '
-                             f'{self.num_classes}: set num_classes of the dataset and '
-                             'cls_head.num_classes to the same number')
-        return labels / labels.sum(dim=1, keepdim=True).clamp(min=1)
-
-    def cross_entropy(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Mean cross-entropy of (B, N, C) logits with each video's label at all N steps."""
-        return self.loss_cls(logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1], 0))
-
-    @staticmethod
-    def true_class_confidence(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Probability (B, N) that logits (B, N, C) give to the labels of :meth:`gather_labels`."""
-        if labels.dim() == 1:
-            labels = F.one_hot(labels, logits.shape[-1])
-        return (logits.softmax(dim=-1) * labels[:, None]).sum(dim=-1)
 
     def visual_losses(self, visual: torch.Tensor, local: torch.Tensor, labels: torch.Tensor
                       ) -> dict[str, torch.Tensor]:

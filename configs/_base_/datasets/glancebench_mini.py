@@ -25,6 +25,16 @@ test_pipeline = [
     dict(type='PackActionInputs', collect_keys=('imgs', 'audios'), meta_keys=meta_keys)
 ]
 
+# For methods that do not listen.
+train_frames = [
+    *train_pipeline[:4],
+    dict(type='PackActionInputs', meta_keys=meta_keys),
+]
+test_frames = [
+    *test_pipeline[:4],
+    dict(type='PackActionInputs', meta_keys=meta_keys),
+]
+
 # No worker: with the cache a sample costs less than its way from one process to another.
 train_dataloader = dict(
     batch_size=16,
