@@ -111,7 +111,7 @@ def prescribe_saliency(monkeypatch, model):
 
 def count_units(model, inputs) -> dict:
     """Let the model count what its parts cost, so that it does not do so while it is watched."""
-    return model.cost.units(*model._unpack(inputs))
+    return model.cost.units(*model.unpack(inputs))
 
 
 def count_frames(module) -> list:

@@ -97,6 +97,7 @@ def main() -> None:
     runner = build_runner(cfg)
     log_effective_lr(runner)
     runner.train()
+    del runner
     leave_processes()
 
 

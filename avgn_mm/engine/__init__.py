@@ -1,5 +1,5 @@
 """What MMEngine lacks for training, testing and measuring."""
 
-from .hooks import CostHook
+from .hooks import CostHook, TemperatureHook
 
-__all__ = ['CostHook']
+__all__ = ['CostHook', 'TemperatureHook']

@@ -1,6 +1,7 @@
 """Hooks that MMEngine lacks."""
 
 import copy
+import math
 
 import torch
 from mmengine.hooks import Hook
@@ -58,6 +59,35 @@ class CostHook(Hook):
                 sample.set_field(self._gmacs[shapes], 'gmacs')
 
     before_test_iter = before_val_iter
+
+
+@HOOKS.register_module()
+class TemperatureHook(Hook):
+    """Anneal the temperature of a model that draws by Gumbel-softmax.
+
+    Before every training epoch (counted from 0) it sets ``model.tau`` to
+    ``start * exp(-decay * epoch)``.
+
+    Args:
+        start (float): The temperature of the first epoch, above 0.
+        decay (float): The rate per epoch, at least 0.
+    """
+
+    def __init__(self, start: float, decay: float) -> None:
+        if start <= 0 or decay < 0:
+            raise ValueError(
+                f'TemperatureHook needs start > 0 and decay >= 0, got {start} and {decay}')
+        self.start = start
+        self.decay = decay
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the epoch's temperature; derived from the epoch, so that resuming keeps it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'tau'):
+            raise AttributeError(
+                f'TemperatureHook sets the attribute tau, which {type(model).__name__} lacks: '
+                'take the hook out of custom_hooks')
+        model.tau = self.start * math.exp(-self.decay * runner.epoch)
 
 
 def _row(inputs: dict | list | torch.Tensor, index: int) -> dict | list | torch.Tensor:

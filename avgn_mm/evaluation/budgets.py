@@ -170,7 +170,7 @@ def predict_all(model: nn.Module, data_loader: Iterable, budgets: Mapping[int, S
         labels += [sample.gt_label.cpu() for sample in batch['data_samples']]
         # Videos share their few numbers of encoded frames.
         gmacs = functools.cache(
-            functools.partial(model.cost.gmacs, inputs['imgs'], inputs.get('audios')))
+            functools.partial(model.cost.gmacs, *model.unpack(inputs)))
         for number, (logits, encoded) in model.predict_budgets(inputs, list(budgets)).items():
             num_focus = budgets[number]
             columns = [k - 1 for k in num_focus]

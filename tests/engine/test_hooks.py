@@ -103,3 +103,22 @@ def test_a_model_that_states_its_cost_keeps_it():
     hook = HOOKS.build(dict(type='CostHook'))
     assert [sample['gmacs'] for sample in run(hook, model, batch)] == alone
     assert 'gmacs' not in batch['data_samples'][0]
+
+
+def test_temperature_of_each_epoch():
+    hook = HOOKS.build(dict(type='TemperatureHook', start=5.0, decay=0.045))
+    model = torch.nn.Identity()
+    model.tau = 1.0
+    wrapped = torch.nn.DataParallel(model)
+    # 5 * exp(-0.45) after ten epochs of AR-Net.
+    for runs, epoch, tau in ((model, 0, 5.0), (wrapped, 1, 4.779987), (model, 10, 3.188141)):
+        hook.before_train_epoch(SimpleNamespace(model=runs, epoch=epoch))
+        assert model.tau == pytest.approx(tau, rel=1e-6)
+
+
+def test_temperature_needs_sense():
+    with pytest.raises(ValueError, match='start > 0 and decay >= 0, got 0 and 1'):
+        HOOKS.build(dict(type='TemperatureHook', start=0, decay=1))
+    hook = HOOKS.build(dict(type='TemperatureHook', start=1, decay=0))
+    with pytest.raises(AttributeError, match='tau, which Identity lacks'):
+        hook.before_train_epoch(SimpleNamespace(model=torch.nn.Identity(), epoch=0))

@@ -104,7 +104,7 @@ def random_table(cfg: Config, model: nn.Module, budgets: dict[int, list[int]],
     rows = [['T_G', *(f'k={k}' for k in focus)]]
     for number in budgets:
         encoded = predicted[number][1][0].tolist()
-        gmacs = [model.cost.gmacs(inputs['imgs'], inputs.get('audios'), number, encoded[k - 1], k)
+        gmacs = [model.cost.gmacs(*model.unpack(inputs), number, encoded[k - 1], k)
                  for k in focus]
         rows.append([str(number)] + [f'{cost:.4g} ({encoded[k - 1]})'
                                      for cost, k in zip(gmacs, focus)])

@@ -71,7 +71,7 @@ def count_parts(model: nn.Module, inputs: dict, num_glances: int, num_focus: int
     num_outputs = num_focus if model.test_cfg.get('exit_thresholds') is not None else 1
     # The selected frames had all been glanced at, or as few of them as possible.
     encoded = [max(num_glances, num_focus), min(model.num_frames, num_glances + num_focus)]
-    imgs, audios = inputs['imgs'], inputs.get('audios')
+    imgs, audios = model.unpack(inputs)
     calls = [model.cost.calls(num_glances, n, num_focus, num_outputs) for n in encoded]
     gmacs = [model.cost.gmacs(imgs, audios, num_glances, n, num_focus, num_outputs)
              for n in encoded]

@@ -23,6 +23,8 @@ class AVGNHead(VideoHead):
             without an audio fusion. Defaults to None: no audio.
         hidden_channels (int): H of every f_C. Defaults to 4096.
         dropout_ratio (float): Before every last linear layer. Defaults to 0.2.
+        pooled_visual (bool): Whether L_V has a pooling classifier over e^G and e^L as well; False
+            for AdaFocusV2's losses. Defaults to True.
         visual_loss_weight (float): Weight of L_V. Defaults to 1.
         audio_loss_weight (float): Weight of L_A. Defaults to 1.
         loss_cls (dict, optional): Takes logits (N, C) and either class indices (N,) or
@@ -40,6 +42,7 @@ class AVGNHead(VideoHead):
                  fused_channels: int | None = None,
                  hidden_channels: int = 4096,
                  dropout_ratio: float = 0.2,
+                 pooled_visual: bool = True,
                  visual_loss_weight: float = 1.0,
                  audio_loss_weight: float = 1.0,
                  loss_cls: dict | None = None,
@@ -60,7 +63,7 @@ class AVGNHead(VideoHead):
             return nn.Sequential(nn.Dropout(dropout_ratio), nn.Linear(channels, num_classes))
 
         self.classifier = pooling_classifier(in_channels)
-        self.visual_classifier = pooling_classifier(visual_and_local)
+        self.visual_classifier = pooling_classifier(visual_and_local) if pooled_visual else None
         self.fc_visual = frame_classifier(visual_channels)
         self.fc_local = frame_classifier(local_channels)
         if audio_channels:
@@ -89,11 +92,13 @@ class AVGNHead(VideoHead):
                       ) -> dict[str, torch.Tensor]:
         """L_V (eq. 9) from the pooled e^G (B, T, D_G) and e^L (B, T, D_L)."""
         weight = self.visual_loss_weight
-        pooled = self.visual_classifier(self.fuse(visual, local, None))
-        return dict(
+        losses = dict(
             loss_visual_global=weight * self.cross_entropy(self.fc_visual(visual), labels),
-            loss_visual_local=weight * self.cross_entropy(self.fc_local(local), labels),
-            loss_visual_pooled=weight * self.cross_entropy(pooled, labels))
+            loss_visual_local=weight * self.cross_entropy(self.fc_local(local), labels))
+        if self.visual_classifier is not None:
+            pooled = self.visual_classifier(self.fuse(visual, local, None))
+            losses['loss_visual_pooled'] = weight * self.cross_entropy(pooled, labels)
+        return losses
 
     def audio_losses(self, audio: torch.Tensor, labels: torch.Tensor
                      ) -> dict[str, torch.Tensor]:

@@ -1,3 +1,4 @@
+from .adafocus_v2 import AdaFocusV2
 from .avgn import AVGN
 
-__all__ = ['AVGN']
+__all__ = ['AVGN', 'AdaFocusV2']

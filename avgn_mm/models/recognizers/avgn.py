@@ -371,12 +371,12 @@ class AVGN(BaseRecognizer):
         Returns:
             tuple[torch.Tensor, dict]: e^AV of the k frames (B, k, channels); no head arguments.
         """
-        imgs, audios = self._unpack(inputs)
+        imgs, audios = self.unpack(inputs)
         glance, selected = self._glance_and_pick(imgs, audios)
         videos = torch.arange(len(imgs), device=imgs.device)
         return self.look(imgs, glance, videos, selected), {}
 
-    def predict(self, inputs: dict, data_samples: list, **kwargs) -> list:
+    def predict(self, inputs: dict | torch.Tensor, data_samples: list, **kwargs) -> list:
         """Classify a batch; each data sample also says what was looked at and what it cost.
 
         Returns:
@@ -386,7 +386,7 @@ class AVGN(BaseRecognizer):
             ``frames_encoded`` (by f_G), ``frames_focused`` (n, at most k) and, with
             ``exit_thresholds``, ``exit_step`` (n); ``gmacs``, 10^9 multiply-accumulates.
         """
-        imgs, audios = self._unpack(inputs)
+        imgs, audios = self.unpack(inputs)
         thresholds = self._exit_thresholds()
         glance, selected = self._glance_and_pick(imgs, audios)
         logits, num_steps = self.decide(imgs, glance, selected, thresholds)
@@ -430,7 +430,7 @@ class AVGN(BaseRecognizer):
             dict[int, tuple[torch.Tensor, torch.Tensor]]: For each T_G the logits after 1..T frames
             (B, T, C), and how many frames are encoded for k = 1..T, (B, T).
         """
-        imgs, audios = self._unpack(inputs)
+        imgs, audios = self.unpack(inputs)
         batch_size, num_frames = imgs.shape[:2]
         maps = self.encode_frames(imgs.flatten(0, 1)).unflatten(0, (batch_size, num_frames))
         audio = None if self.audio_backbone is None else self.encode_audio(audios)
@@ -454,9 +454,21 @@ class AVGN(BaseRecognizer):
         feats, _ = self.extract_feat(inputs)
         return feats if stage == 'backbone' else self.cls_head(feats)
 
-    def _unpack(self, inputs: dict) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Check and split the inputs."""
-        imgs, audios = inputs['imgs'], inputs.get('audios')
+    def unpack(self, inputs: dict | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Check the pipeline's tensors and split them by modality.
+
+        Args:
+            inputs (dict | torch.Tensor): ``imgs`` and ``audios``, or the frames alone.
+
+        Returns:
+            tuple[torch.Tensor, torch.Tensor | None]: Frames (B, T, 3, H, W) and, unless the model
+            has no audio encoder, log-mel windows (B, T, 1, 96, 64).
+
+        Raises:
+            ValueError: If their number is not T, or the windows are missing.
+        """
+        by_name = inputs if isinstance(inputs, dict) else dict(imgs=inputs)
+        imgs, audios = by_name['imgs'], by_name.get('audios')
         if imgs.shape[1] != self.num_frames:
             raise ValueError(f'the pipeline gives {imgs.shape[1]} frames a video, the model wants '
                              f'model.num_frames={self.num_frames}')
@@ -477,7 +489,7 @@ class AVGN(BaseRecognizer):
 
         Nothing flows from pi (hence AESPA) and AV-TeST to f_G and f_A, nor from psi to f_G.
         """
-        imgs, audios = self._unpack(inputs)
+        imgs, audios = self.unpack(inputs)
         batch_size, num_frames = imgs.shape[:2]
         labels = self.cls_head.gather_labels(data_samples).to(imgs.device)
         maps = self.encode_frames(imgs.flatten(0, 1)).unflatten(0, (batch_size, num_frames))

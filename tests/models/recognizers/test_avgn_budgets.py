@@ -177,7 +177,7 @@ def test_finished_videos_are_not_computed(case):
 def test_frames_found_step_by_step_equal_those_found_at_once(case):
     """Places, and all that f_C sees: pi's memory, and what is kept of the sound, carry over."""
     model, inputs, _ = case
-    imgs, audios = model._unpack(inputs)
+    imgs, audios = model.unpack(inputs)
     videos = torch.arange(BATCH_SIZE)
     at_once, by_step = (model.glance(imgs, audios, NUM_GLANCES) for _ in range(2))
     selected = model.pick(at_once.saliency, NUM_FOCUS, BATCH_SIZE)

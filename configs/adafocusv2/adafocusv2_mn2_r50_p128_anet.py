@@ -1,0 +1,9 @@
+# AdaFocusV2 at P = 128 on ActivityNet.
+_base_ = [
+    '../_base_/models/adafocusv2_mn2_r50.py', '../_base_/datasets/activitynet.py',
+    '../_base_/schedules/sgd_50e.py', '../_base_/default_runtime.py'
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
