@@ -59,6 +59,27 @@ def draw_tradeoff(sweep: dict, filename: str, others: Sequence[dict] = ()) -> No
     plt.close(figure)
 
 
+def draw_methods(rows: Sequence[dict], metric: str, filename: str) -> None:
+    """Draw methods as points, those of one name joined.
+
+    Args:
+        rows (Sequence[dict]): With ``name``, ``gmacs`` and, in ``metrics``, the metric.
+        metric (str): Its name; a share of 1.
+        filename (str): Picture to write.
+    """
+    figure, axes = plt.subplots(figsize=(7, 5), layout='constrained')
+    for i, name in enumerate(dict.fromkeys(row['name'] for row in rows)):
+        points = sorted((row['gmacs'], 100 * row['metrics'][metric])
+                        for row in rows if row['name'] == name)
+        axes.plot(*zip(*points), marker=MARKERS[i % len(MARKERS)], markersize=6, linewidth=1.2,
+                  color=plt.cm.tab20(i % 20), label=name)
+    axes.set(xlabel='GMACs a video (mean)', ylabel=f'{metric} (%)')
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc='lower right')
+    figure.savefig(filename, dpi=150)
+    plt.close(figure)
+
+
 def pareto_front(results: Sequence[dict], metric: str) -> list[dict]:
     """Those results that are more accurate than all that cost no more, cheapest first."""
     front = []

@@ -2,5 +2,7 @@ from .aespa import AESPA
 from .audio_fusion import AudioFusion
 from .av_test import AVTeST
 from .patch_policy import PatchPolicy
+from .spatial_policy import SpatialPolicy
+from .temporal_policy import TemporalPolicy
 
-__all__ = ['AESPA', 'AVTeST', 'AudioFusion', 'PatchPolicy']
+__all__ = ['AESPA', 'AVTeST', 'AudioFusion', 'PatchPolicy', 'SpatialPolicy', 'TemporalPolicy']

@@ -1,4 +1,6 @@
 from .adafocus_v2 import AdaFocusV2
+from .ar_net import ARNet
 from .avgn import AVGN
+from .uni_adafocus import UniAdaFocus
 
-__all__ = ['AVGN', 'AdaFocusV2']
+__all__ = ['ARNet', 'AVGN', 'AdaFocusV2', 'UniAdaFocus']
