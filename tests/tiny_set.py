@@ -1,4 +1,4 @@
-"""A few clips of noise and tones, a config of the tiny AVGN on them, and random weights."""
+"""Small sets of files: how to point a config at them, and one with a tiny AVGN of its own."""
 
 from pathlib import Path
 
@@ -17,6 +17,25 @@ PREPROCESSOR = dict(
         imgs=dict(type='ActionDataPreprocessor', mean=[128] * 3, std=[60] * 3,
                   format_shape='NCHW'),
         audios=dict(type='ActionDataPreprocessor', format_shape='NCHW')))
+SPLITS = ('train', 'val', 'test')
+
+
+def data_options(config, videos, glancebench):
+    """What a user overrides to point a config at a folder, and at a small machine."""
+    folder = glancebench if 'glancebench' in config else videos
+    options = {}
+    for split in SPLITS:
+        loader = f'{split}_dataloader'
+        options |= {
+            f'{loader}.dataset.ann_file': str(folder / f'{split}.txt'),
+            f'{loader}.dataset.data_prefix.video': str(folder),
+            f'{loader}.batch_size': 2 if 'mini' in config else 1,
+            f'{loader}.num_workers': 0,
+            f'{loader}.persistent_workers': False,
+        }
+        if 'glancebench' in config:
+            options[f'{loader}.dataset.event_file'] = str(folder / f'{split}_events.json')
+    return options
 
 
 def write_tiny_set(folder: Path, num_videos: int = 10) -> tuple[str, str]:

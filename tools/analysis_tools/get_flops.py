@@ -3,6 +3,7 @@
 A recognizer with budgets, as AVGN, gets a table of its parts at one (T_G, k), or with several
 values or ``--random`` the totals of the grid. How many frames f_G encodes depends there on how
 many of the selected frames had been glanced at, so a total may have a lowest and a highest value.
+A rival gets the table of the parts that it used for one random video with random weights.
 Any other recognizer of MMAction2 is counted as a whole, all clips of a video included.
 """
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from avgn_mm.engine.analysis import build_model, markdown_table, random_batch, read_config
 from avgn_mm.engine.hooks import predict_and_count
+from avgn_mm.models import SelectiveRecognizer
 
 GRID_NUM_GLANCES = (2, 4, 8, 12, 16)
 GRID_NUM_FOCUS = (1, 2, 4, 6, 8, 12, 16)
@@ -83,6 +85,23 @@ def count_parts(model: nn.Module, inputs: dict, num_glances: int, num_focus: int
                 parts=parts)
 
 
+def count_answer(model: nn.Module, inputs: dict | torch.Tensor) -> dict:
+    """Count what a ``SelectiveRecognizer`` uses for a video; as :func:`count_parts` has it.
+
+    Parameters stand with the first part of a module, if the part is named after it.
+    """
+    imgs, audios = model.unpack(inputs)
+    (calls, ) = model.answer(imgs, audios).calls
+    parts = {}
+    for part, macs in model.unit_macs(imgs, audios).items():
+        module = getattr(model, part.partition('.')[0], None)
+        parts[part] = dict(
+            calls=[calls.get(part, 0)] * 2, gmacs=macs / 1e9,
+            parameters=count_parameters(module) if isinstance(module, nn.Module) else 0)
+    total = sum(row['calls'][0] * row['gmacs'] for row in parts.values())
+    return dict(gmacs=[total] * 2, parts=parts)
+
+
 def count_parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -102,7 +121,7 @@ def parts_table(count: dict, total_parameters: int) -> str:
         rows.append([part, span(*row['calls']), f'{each:.5f}',
                      span(*(n * each for n in row['calls']), '.3f'),
                      f'{row["calls"][1] * each / count["gmacs"][1]:.1%}',
-                     '' if module in seen else f'{row["parameters"]:,}'])
+                     '' if module in seen or not row['parameters'] else f'{row["parameters"]:,}'])
         seen.add(module)
     rows.append(['total', '', '', span(*count['gmacs'], '.2f'), '100.0%', f'{total_parameters:,}'])
     return markdown_table(rows)
@@ -136,7 +155,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         if args.num_glances or args.num_focus:
             raise ValueError(f'{type(model).__name__} has no budgets: leave out --num-glances and '
                              '--num-focus')
-        _, report['gmacs'] = predict_and_count(model, batch)
+        if isinstance(model, SelectiveRecognizer):
+            report['count'] = count_answer(model, model.data_preprocessor(batch)['inputs'])
+            report['gmacs'] = report['count']['gmacs'][0]
+            print(f'{parts_table(report["count"], parameters)}\n')
+        else:
+            _, report['gmacs'] = predict_and_count(model, batch)
         print(f'{type(model).__name__}: {report["gmacs"]:.4g} GMACs, {parameters:,} parameters')
     else:
         inputs = model.data_preprocessor(batch)['inputs']

@@ -24,17 +24,19 @@ class GlanceFocusHead(VideoHead):
         num_glances (int): G.
         num_focus (int): k, the most close looks.
         hidden_channels (int): H. Defaults to 4096.
-        dropout_ratio (float): Before every linear layer. Defaults to 0.2.
+        dropout_ratio (float): Before the linear layer of every step. Defaults to 0.2.
+        frame_dropout_ratio (float): Before the classifiers of single frames. Defaults to 0.2.
         **kwargs: ``loss_cls`` and ``average_clips`` of :class:`VideoHead`.
     """
 
     def __init__(self, *, num_classes: int, visual_channels: int, local_channels: int,
                  num_glances: int, num_focus: int, hidden_channels: int = 4096,
-                 dropout_ratio: float = 0.2, **kwargs) -> None:
+                 dropout_ratio: float = 0.2, frame_dropout_ratio: float = 0.2, **kwargs) -> None:
         super().__init__(num_classes, visual_channels + local_channels, **kwargs)
 
         def frame_classifier(channels: int) -> nn.Module:
-            return nn.Sequential(nn.Dropout(dropout_ratio), nn.Linear(channels, num_classes))
+            return nn.Sequential(
+                nn.Dropout(frame_dropout_ratio), nn.Linear(channels, num_classes))
 
         shared = dict(num_classes=num_classes, hidden_channels=hidden_channels,
                       dropout_ratio=dropout_ratio)

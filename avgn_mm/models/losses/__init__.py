@@ -1,9 +1,13 @@
+from .exit_loss import ExitLoss, exit_target
 from .hindsight import HindsightLoss
 from .masked_reconstruction import MaskedReconstructionLoss
 from .ordered_logits import OrderedLogitsLoss, sample_ordered_subset
+from .ranking_loss import PairwiseRankingLoss
 from .saliency_loss import SaliencyLoss, saliency_target
+from .subset_policy_loss import SubsetPolicyLoss, draw_from_segments, subset_log_prob
 
 __all__ = [
-    'HindsightLoss', 'MaskedReconstructionLoss', 'OrderedLogitsLoss', 'SaliencyLoss',
-    'sample_ordered_subset', 'saliency_target'
+    'ExitLoss', 'HindsightLoss', 'MaskedReconstructionLoss', 'OrderedLogitsLoss',
+    'PairwiseRankingLoss', 'SaliencyLoss', 'SubsetPolicyLoss', 'draw_from_segments',
+    'exit_target', 'saliency_target', 'sample_ordered_subset', 'subset_log_prob'
 ]

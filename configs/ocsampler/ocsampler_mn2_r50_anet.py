@@ -1,0 +1,11 @@
+# OCSampler on ActivityNet, N = 5. The classifier is frameexit_r50_anet.py, trained before.
+_base_ = [
+    '../_base_/models/ocsampler_mn2_r50.py', '../_base_/datasets/activitynet.py',
+    '../_base_/schedules/ocsampler_50e.py', '../_base_/default_runtime.py'
+]
+
+load_from = 'work_dirs/frameexit_r50_anet/epoch_50.pth'
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))

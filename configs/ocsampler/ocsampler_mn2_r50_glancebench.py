@@ -1,0 +1,13 @@
+# OCSampler at the paper's size on GlanceBench-full. The classifier is
+# frameexit_r50_glancebench.py, trained before.
+_base_ = [
+    '../_base_/models/ocsampler_mn2_r50.py', '../_base_/datasets/glancebench_full.py',
+    '../_base_/schedules/ocsampler_50e.py', '../_base_/default_runtime.py'
+]
+
+load_from = 'work_dirs/frameexit_r50_glancebench/epoch_50.pth'
+model = dict(cls_head=dict(num_classes=24))
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))

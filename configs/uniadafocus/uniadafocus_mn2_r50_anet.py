@@ -1,0 +1,9 @@
+# Uni-AdaFocus at P = 128 on ActivityNet. The rate is 0.002 at batch 32.
+_base_ = [
+    '../_base_/models/uniadafocus_mn2_r50.py', '../_base_/datasets/activitynet.py',
+    '../_base_/schedules/uniadafocus_50e.py', '../_base_/default_runtime.py'
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
