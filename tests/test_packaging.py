@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from mmengine.hub import get_config
 from packaging.requirements import Requirement
 
@@ -75,3 +76,15 @@ def test_constraints_pin_every_direct_requirement():
                 requirement = Requirement(line)
                 pin = pins[re.sub(r'[-_.]+', '-', requirement.name).lower()]
                 assert requirement.specifier.contains(pin), (line, pin)
+
+
+def test_model_index_lists_every_config():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())['Import']
+    assert index == sorted(path.relative_to(ROOT).as_posix()
+                           for path in ROOT.glob('configs/*/metafile.yml'))
+    models = [model for file in index
+              for model in yaml.safe_load((ROOT / file).read_text())['Models']]
+    for model in models:
+        assert Path(model['Config']).stem == model['Name'] and (ROOT / model['Config']).is_file()
+    configs = {path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/[!_]*/*.py')}
+    assert {model['Config'] for model in models} == configs

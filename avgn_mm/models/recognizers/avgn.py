@@ -410,6 +410,14 @@ class AVGN(BaseRecognizer):
                 self.cost.gmacs(imgs, audios, glance.num_glances, encoded, n, num_outputs), 'gmacs')
         return data_samples
 
+    def certain_frames(self) -> list[int]:
+        """Positions of the frames that every prediction reads; they can be decoded in advance."""
+        if self.temporal_glance is not None:
+            return [*range(self._budget('test_cfg', 'num_glances') or self.num_frames)]
+        if self.test_cfg.get('exit_thresholds') is not None:
+            return [0]
+        return [*range(self._budget('test_cfg', 'num_focus') or self.num_frames)]
+
     def _glance_and_pick(self, imgs: torch.Tensor, audios: torch.Tensor | None
                          ) -> tuple[Glance, torch.Tensor]:
         """The first two stages with ``test_cfg``'s T_G and k."""

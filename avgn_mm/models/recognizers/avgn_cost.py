@@ -27,7 +27,7 @@ class AVGNCost:
         """MACs of one use of each part.
 
         Args:
-            imgs (torch.Tensor): (B, T, 3, H, W), of which the first video is run.
+            imgs (torch.Tensor): (B, T, 3, H, W); black frames of this size are run.
             audios (torch.Tensor, optional): (B, T, 1, 96, 64).
 
         Returns:
@@ -39,8 +39,10 @@ class AVGNCost:
             training = model.training
             model.eval()
             try:
+                # What is in the frames makes no difference, and they may not be decoded yet.
                 self._units[key] = self._count(
-                    model, imgs[:1], None if audios is None else audios[:1])
+                    model, imgs.new_zeros(1, *imgs.shape[1:]),
+                    None if audios is None else audios[:1])
             finally:
                 model.train(training)
         return self._units[key]

@@ -72,6 +72,10 @@ class SelectiveRecognizer(BaseRecognizer):
             dict[str, Callable[[], object]]: By name; the names are those of ``Answer.calls``.
         """
 
+    def certain_frames(self) -> list[int]:
+        """Positions of the frames that every prediction reads; they can be decoded in advance."""
+        return []
+
     def unit_macs(self, imgs: torch.Tensor, audios: torch.Tensor | None) -> dict[str, int]:
         """Multiply-accumulates of one use of each part, counted once for each shape of input."""
         key = imgs.shape[1:], None if audios is None else audios.shape[1:]
@@ -80,7 +84,9 @@ class SelectiveRecognizer(BaseRecognizer):
             self.eval()
             try:
                 with torch.no_grad():
-                    parts = self.parts(imgs[:1], None if audios is None else audios[:1])
+                    # What is in the frames makes no difference, and they may not be decoded yet.
+                    parts = self.parts(imgs.new_zeros(1, *imgs.shape[1:]),
+                                       None if audios is None else audios[:1])
                     self._units[key] = {name: count_macs(part) for name, part in parts.items()}
             finally:
                 self.train(training)

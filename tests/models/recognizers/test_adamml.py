@@ -155,7 +155,7 @@ def test_several_labels():
         model.policy.fc.weight.zero_()
         model.policy.fc.bias.copy_(torch.tensor([-99., 99, -99, 99]))
     losses = model.loss(inputs, samples)
-    assert float(losses['loss_usage']) == 1.5 and float(losses['top1_acc']) == 0.5
+    assert losses['loss_usage'].item() == 1.5 and float(losses['top1_acc']) == 0.5
     assert float(losses['frames_used']) == float(losses['windows_used']) == 1
 
 

@@ -1,0 +1,8 @@
+# AdaMML on ActivityNet.
+_base_ = [
+    '../_base_/models/adamml_mn2_r50.py', '../_base_/datasets/activitynet.py',
+    '../_base_/schedules/adamml_20e.py', '../_base_/default_runtime.py'
+]
+
+# 0.965 an epoch.
+custom_hooks = [dict(type='TemperatureHook', start=5.0, decay=0.0356)]

@@ -1,0 +1,11 @@
+# ResNet-50 on 10 random frames of 16 on GlanceBench-full.
+_base_ = [
+    '../_base_/models/random_r50.py', '../_base_/datasets/glancebench_full.py',
+    '../_base_/schedules/tsn_50e.py', '../_base_/default_runtime.py'
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+
+model = dict(cls_head=dict(num_classes=24))

@@ -1,0 +1,9 @@
+# ResNet-50 on 10 random frames of 16 on Mini-Kinetics.
+_base_ = [
+    '../_base_/models/random_r50.py', '../_base_/datasets/mini_kinetics.py',
+    '../_base_/schedules/tsn_50e.py', '../_base_/default_runtime.py'
+]
+
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_frames))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_frames))

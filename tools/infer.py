@@ -1,0 +1,93 @@
+"""Classify video files: ``python tools/infer.py VIDEO|FOLDER|PATTERN --config C --weights W``.
+
+Prints a line a video. With ``--out DIR`` each result is a line of JSON in DIR/results.jsonl,
+written as soon as it is there; the same command goes on where an earlier one was stopped.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.hub import get_config
+
+from avgn_mm.apis import AVInferencer, VideoResult
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Classify video files')
+    parser.add_argument('inputs', nargs='+', help='files, folders or patterns')
+    parser.add_argument('--config', required=True,
+                        help="path of a config, or its name: 'avgn_mm::FOLDER/FILE.py'")
+    parser.add_argument('--weights', required=True, help='checkpoint')
+    parser.add_argument('--num-glances', type=int, help='T_G')
+    parser.add_argument('--num-focus', type=int, help='k')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--label-file', help='names of the classes, one a line')
+    parser.add_argument('--out', type=Path, help='folder for results.jsonl')
+    parser.add_argument('--device', help='by default a GPU if there is one')
+    parser.add_argument('--threads', type=int, help='on the CPU')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args(argv)
+
+
+def read_done(path: Path) -> set[str]:
+    """The videos that a results file answers; a line that was cut off is taken away from it."""
+    if not path.exists():
+        return set()
+    lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+    if lines and not lines[-1].endswith('\n'):
+        path.write_text(''.join(lines[:-1]), encoding='utf-8')
+        lines = lines[:-1]
+    return {json.loads(line)['filename'] for line in lines}
+
+
+def summary(result: VideoResult) -> str:
+    """A result in a line."""
+    if result.error is not None:
+        return f'{result.filename}: NOT READ: {result.error}'
+    best = result.labels[0]
+    return (f'{result.filename}: {best["name"]} ({best["score"]:.1%}), {result.gmacs:.3g} GMACs, '
+            f'{result.frames_decoded} frames read')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parse_args(argv)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    cfg = get_config(args.config) if '::' in args.config else Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    inferencer = AVInferencer(cfg, args.weights, device=args.device, label_file=args.label_file,
+                              show_progress=False)
+    budget = {name: value for name in ('num_glances', 'num_focus')
+              if (value := getattr(args, name)) is not None}
+
+    files = list(dict.fromkeys(inferencer.list_files(args.inputs)))
+    file = None
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        done = read_done(args.out / 'results.jsonl')
+        if done:
+            print(f'{len(done)} videos are answered in {args.out}/results.jsonl already',
+                  file=sys.stderr)
+        files = [name for name in files if name not in done]
+        file = open(args.out / 'results.jsonl', 'a', encoding='utf-8')
+    failed = 0
+    try:
+        for result in inferencer.stream(files, batch_size=args.batch_size, **budget):
+            if file is not None:
+                file.write(json.dumps(result.to_dict()) + '\n')
+                file.flush()
+            failed += result.error is not None
+            print(summary(result), flush=True)
+    finally:
+        if file is not None:
+            file.close()
+    print(f'{len(files)} videos, {failed} of them not read', file=sys.stderr)
+
+
+if __name__ == '__main__':
+    main()
