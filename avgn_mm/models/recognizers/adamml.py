@@ -125,6 +125,10 @@ class AdaMML(SelectiveRecognizer):
         """Logits of windows: (..., 1, 96, 64) -> (..., C)."""
         return self.audio_head(encode(self.audio_backbone, windows))
 
+    def certain_frames(self) -> list[int]:
+        """All frames, which the policy skims."""
+        return [*range(self.num_frames)]
+
     def answer(self, imgs: torch.Tensor, audios: torch.Tensor) -> Answer:
         decisions = self.policy(imgs, audios)
         uses = decide_uses(decisions)

@@ -191,6 +191,10 @@ class ARNet(SelectiveRecognizer):
                 remaining[active] = further[action]
         return actions, read, feats
 
+    def certain_frames(self) -> list[int]:
+        """The first frame in time, which cannot be skipped over."""
+        return self.places[:1].tolist()
+
     def answer(self, imgs: torch.Tensor, audios: torch.Tensor | None = None) -> Answer:
         actions, read, feats = self.choose(imgs)
         logits = imgs.new_zeros(len(imgs), self.cls_head.num_classes)

@@ -56,6 +56,11 @@ class FrameExit(SelectiveRecognizer):
         """Features of frames by themselves: (B, N, 3, H, W) -> (B, N, hidden_channels)."""
         return self.cls_head.classifier.embed(encode(self.backbone, frames))
 
+    def certain_frames(self) -> list[int]:
+        """The first frame, or all that every video is given."""
+        gated = self.test_cfg.get('num_focus') is None
+        return [*range(1 if gated else self.budget('num_focus'))]
+
     def answer(self, imgs: torch.Tensor, audios: torch.Tensor | None) -> Answer:
         """Classify after as many frames as each video needs; finished videos leave the batch."""
         if self.test_cfg.get('num_focus') is not None:

@@ -101,6 +101,10 @@ class OCSampler(SelectiveRecognizer):
         pooled = embedded.amax(dim=1, keepdim=True)
         return self.cls_head.classifier.classify(pooled, first_step=embedded.shape[1] - 1)
 
+    def certain_frames(self) -> list[int]:
+        """All frames, which the policy skims."""
+        return [*range(self.num_frames)]
+
     def answer(self, imgs: torch.Tensor, audios: torch.Tensor | None) -> Answer:
         """Skim, take the N most probable frames and classify them."""
         size = self.budget('num_focus')

@@ -146,6 +146,10 @@ class Uniform(FrameSampler):
         places = torch.tensor(coarse_to_fine_order(num_frames)).argsort()
         self.register_buffer('places', places, persistent=False)
 
+    def certain_frames(self) -> list[int]:
+        """All that are chosen."""
+        return self.places[uniform_times(self.num_frames, self.budget('num_focus'))].tolist()
+
     def choose(self, imgs: torch.Tensor, audios: torch.Tensor | None
                ) -> tuple[torch.Tensor, dict]:
         batch_size, num_focus = len(imgs), self.num_focus
@@ -174,5 +178,5 @@ class Random(FrameSampler):
             return random_frames(imgs, self.num_focus), {}
         drawn = [torch.randperm(self.num_frames,
                                 generator=torch.Generator().manual_seed(content_seed(frames)))
-                 for frames in imgs]
+                 for frames in imgs[:, :1]]
         return torch.stack(drawn)[:, :self.num_focus].to(imgs.device), {}

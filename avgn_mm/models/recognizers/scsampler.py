@@ -80,6 +80,10 @@ class SCSampler(FrameSampler):
         """The greatest class logit of each frame, summed over the modalities: (B, T)."""
         return sum(each.amax(dim=-1) for each in logits.values())
 
+    def certain_frames(self) -> list[int]:
+        """All frames, which the light network scores; none if it is sound that decides."""
+        return [] if self.light_backbone is None else [*range(self.num_frames)]
+
     def choose(self, imgs: torch.Tensor, audios: torch.Tensor | None
                ) -> tuple[torch.Tensor, dict]:
         saliency = self.saliency(self.score(imgs, audios))

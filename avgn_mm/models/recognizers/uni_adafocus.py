@@ -101,6 +101,11 @@ class UniAdaFocus(SelectiveRecognizer):
             times = (times + candidates // 2).expand(len(imgs), -1)
         return self.encode_frames(take(imgs, self.places[times]))
 
+    def certain_frames(self) -> list[int]:
+        """The glanced frames."""
+        candidates = self.num_frames // self.num_glances
+        return self.places[candidates // 2::candidates].tolist()
+
     def encode_frames(self, frames: torch.Tensor) -> torch.Tensor:
         """f_G: (B, n, 3, H, W) -> maps (B, n, D_G, H_G, W_G)."""
         images = frames.flatten(0, 1)
