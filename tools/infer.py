@@ -25,6 +25,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--weights', required=True, help='checkpoint')
     parser.add_argument('--num-glances', type=int, help='T_G')
     parser.add_argument('--num-focus', type=int, help='k')
+    parser.add_argument('--sampling', choices=['centre', 'cheapest'],
+                        help='which frame of each bin: cheapest to decode, a keyframe if possible')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--label-file', help='names of the classes, one a line')
     parser.add_argument('--out', type=Path, help='folder for results.jsonl')
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = get_config(args.config) if '::' in args.config else Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     inferencer = AVInferencer(cfg, args.weights, device=args.device, label_file=args.label_file,
-                              show_progress=False)
+                              sampling=args.sampling, show_progress=False)
     budget = {name: value for name in ('num_glances', 'num_focus')
               if (value := getattr(args, name)) is not None}
 

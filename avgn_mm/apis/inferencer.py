@@ -94,6 +94,8 @@ class AVInferencer(BaseInferencer):
         label_file (str, optional): Names of the classes, one a line. Defaults to None: the file
             ``classes.txt`` beside the config's annotations, if it is there.
         top_k (int): How many labels a result has. Defaults to 5.
+        sampling (str, optional): ``'cheapest'`` takes from each of the T bins the frame that costs
+            least to decode, see ``SampleFrameTimes``. Defaults to None: what the config says.
         show_progress (bool): Whether to show a bar for several videos. Defaults to True.
 
     Raises:
@@ -107,8 +109,10 @@ class AVInferencer(BaseInferencer):
                  device: str | None = None,
                  label_file: str | None = None,
                  top_k: int = 5,
+                 sampling: str | None = None,
                  show_progress: bool = True) -> None:
         init_default_scope('avgn_mm')
+        self._sampling = sampling
         super().__init__(model, weights, device, scope='avgn_mm', show_progress=show_progress)
         if not hasattr(self.model, 'unpack'):
             raise ValueError(f'{type(self.model).__name__} does not take its frames one by one: '
@@ -308,6 +312,9 @@ class AVInferencer(BaseInferencer):
         steps = [{name: value for name, value in step.items() if name != 'cache_bytes'}
                  for step in cfg.test_dataloader.dataset.pipeline]
         kinds = [step['type'] for step in steps]
+        for step in steps:
+            if step['type'] == 'SampleFrameTimes' and self._sampling is not None:
+                step['sampling'] = self._sampling
         if 'DecodeFrames' not in kinds:
             raise ValueError('AVInferencer wants a test pipeline with DecodeFrames, got '
                              f'{", ".join(kinds)}')

@@ -184,6 +184,15 @@ class VideoReader:
             images.append(image)
         return images
 
+    @property
+    def decode_costs(self) -> np.ndarray:
+        """How many frames a decoder must read to show each one alone, (n,) from 1: a keyframe 1."""
+        if not len(self._keys):
+            return np.arange(1, len(self.times) + 1)
+        inds = np.arange(len(self.times))
+        before = np.searchsorted(self._keys, inds, side='right') - 1
+        return np.where(before < 0, inds, inds - self._keys[before]) + 1
+
     def _key_before(self, want: int) -> int:
         """Index of the last keyframe at or before a frame, 0 if there is none."""
         i = int(np.searchsorted(self._keys, want, side='right'))

@@ -45,7 +45,24 @@ def test_training_draws_from_each_bin():
         assert sorted(set(draws[:, i])) == list(range(10 * i, 10 * i + 10))
 
 
+def cheapest(costs, num_frames):
+    reader = SimpleNamespace(times=np.arange(len(costs)) / 10, decode_costs=np.asarray(costs))
+    transform = SampleFrameTimes(
+        num_frames=num_frames, test_mode=True, sampling='cheapest', order='time')
+    return transform(dict(total_frames=len(costs), video_reader=reader))['frame_inds'].tolist()
+
+
+def test_cheapest_frame_of_each_bin():
+    # Keyframes at 0, 1, 5 and 7; bins 0..3, 4..7 and 8..11, which has none.
+    costs = [1, 1, 2, 3, 4, 1, 2, 1, 2, 3, 4, 5]
+    assert cheapest(costs, 3) == [1, 5, 8]  # of 5 and 7 the first of the two nearest the centre 6
+    assert cheapest([1] * 12, 3) == [2, 6, 10]  # all alike: the centres
+    assert cheapest([1, 2], 4) == [0, 0, 1, 1]
+
+
 def test_arguments_are_checked():
+    with pytest.raises(ValueError, match="'dear'"):
+        SampleFrameTimes(num_frames=4, sampling='dear')
     with pytest.raises(ValueError, match='got 0'):
         SampleFrameTimes(num_frames=0)
     with pytest.raises(ValueError, match="'random'"):

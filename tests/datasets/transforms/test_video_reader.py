@@ -167,3 +167,12 @@ def test_unreadable_files_are_named(tmp_path):
     for name in ('missing.mp4', 'text.mp4', 'sound.mp4'):
         with pytest.raises(MediaReadError, match=name.replace('.', r'\.')):
             VideoReader(str(tmp_path / name))
+
+
+def test_decode_costs(tmp_path):
+    """Groups of four: the first frame is decoded alone, the last with the three before it."""
+    path = tmp_path / 'groups.mp4'
+    write_clip(path, num_frames=10, video_options={'g': '4', 'bf': '0', 'sc_threshold': '0'})
+    reader = VideoReader(path)
+    assert reader.decode_costs.tolist() == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
+    reader.close()
