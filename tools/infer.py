@@ -1,7 +1,8 @@
 """Classify video files: ``python tools/infer.py VIDEO|FOLDER|PATTERN --config C --weights W``.
 
 Prints a line a video. With ``--out DIR`` each result is a line of JSON in DIR/results.jsonl,
-written as soon as it is there; the same command goes on where an earlier one was stopped.
+written as soon as it is there; the same command goes on where an earlier one was stopped. With
+``--report`` DIR/report.html shows all of them in a browser.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from mmengine.config import Config, DictAction
 from mmengine.hub import get_config
 
 from avgn_mm.apis import AVInferencer, VideoResult
+from avgn_mm.visualization import write_report
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -30,10 +32,28 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--label-file', help='names of the classes, one a line')
     parser.add_argument('--out', type=Path, help='folder for results.jsonl')
+    parser.add_argument('--report', action='store_true',
+                        help='also write report.html there, on all videos of results.jsonl')
     parser.add_argument('--device', help='by default a GPU if there is one')
     parser.add_argument('--threads', type=int, help='on the CPU')
+    parser.add_argument('--channels-last', action='store_true',
+                        help='run the encoders with channels last')
+    parser.add_argument('--bf16', action='store_true', help='run the encoders in bfloat16')
+    parser.add_argument('--compile', action='store_true',
+                        help='compile the encoders, which takes minutes, once')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.report and args.out is None:
+        parser.error('--report needs --out')
+    return args
+
+
+def fast_options(args: argparse.Namespace) -> dict | None:
+    """What is asked of ``accelerate``; None where nothing is."""
+    if not (args.channels_last or args.bf16 or args.compile):
+        return None
+    return dict(channels_last=args.channels_last, dtype='bf16' if args.bf16 else None,
+                compile=args.compile)
 
 
 def read_done(path: Path) -> set[str]:
@@ -63,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cfg = get_config(args.config) if '::' in args.config else Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     inferencer = AVInferencer(cfg, args.weights, device=args.device, label_file=args.label_file,
-                              sampling=args.sampling, show_progress=False)
+                              sampling=args.sampling, fast=fast_options(args), show_progress=False)
     budget = {name: value for name in ('num_glances', 'num_focus')
               if (value := getattr(args, name)) is not None}
 
@@ -89,6 +109,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if file is not None:
             file.close()
     print(f'{len(files)} videos, {failed} of them not read', file=sys.stderr)
+    if args.report:
+        lines = (args.out / 'results.jsonl').read_text(encoding='utf-8').splitlines()
+        write_report([VideoResult(**json.loads(line)) for line in lines], args.out / 'report.html')
+        print(f'Report: {args.out}/report.html', file=sys.stderr)
 
 
 if __name__ == '__main__':

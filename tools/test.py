@@ -48,6 +48,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             interval=args.interval,
         )
 
+    if cfg.get('fast_cfg') is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='FastHook', **cfg.fast_cfg)]
+
     if args.dump is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f"--dump wants a file that ends in .pkl or .pickle, got '{args.dump}'")

@@ -23,6 +23,7 @@ from mmengine.utils import track_iter_progress
 
 from avgn_mm.datasets.transforms.cache import CachedAudio, CachedVideo
 from avgn_mm.datasets.transforms.video_reader import MediaReadError
+from avgn_mm.engine.fast import accelerate
 
 from .lazy_frames import FrameSource, LazyFrames
 
@@ -96,6 +97,9 @@ class AVInferencer(BaseInferencer):
         top_k (int): How many labels a result has. Defaults to 5.
         sampling (str, optional): ``'cheapest'`` takes from each of the T bins the frame that costs
             least to decode, see ``SampleFrameTimes``. Defaults to None: what the config says.
+        fast (dict, optional): Run the encoders faster, see
+            :func:`~avgn_mm.engine.fast.accelerate`: ``dict(dtype='bf16', compile=True)``. Defaults
+            to None: as they are.
         show_progress (bool): Whether to show a bar for several videos. Defaults to True.
 
     Raises:
@@ -110,6 +114,7 @@ class AVInferencer(BaseInferencer):
                  label_file: str | None = None,
                  top_k: int = 5,
                  sampling: str | None = None,
+                 fast: dict | None = None,
                  show_progress: bool = True) -> None:
         init_default_scope('avgn_mm')
         self._sampling = sampling
@@ -119,6 +124,8 @@ class AVInferencer(BaseInferencer):
                              "AVInferencer wants a recognizer of avgn_mm; MMAction2's own go with "
                              'MMAction2Inferencer')
         self.device = next(self.model.parameters()).device
+        if fast is not None:
+            accelerate(self.model, **fast)
         self.top_k = top_k
         self.class_names = self._class_names(label_file)
 

@@ -12,6 +12,8 @@ from torch import nn
 from avgn_mm.evaluation.cost import count_macs
 from avgn_mm.registry import HOOKS
 
+from .fast import accelerate, decelerate
+
 
 def predict_and_count(model: nn.Module, data_batch: dict) -> tuple[list, float]:
     """Predict as the test loop does, on copies of a batch's data samples, and count.
@@ -59,6 +61,31 @@ class CostHook(Hook):
                 sample.set_field(self._gmacs[shapes], 'gmacs')
 
     before_test_iter = before_val_iter
+
+
+@HOOKS.register_module()
+class FastHook(Hook):
+    """Test with accelerated encoders; ``tools/test.py`` adds it for ``fast_cfg = dict(...)``.
+
+    Args:
+        **options: Of :func:`~avgn_mm.engine.fast.accelerate`.
+    """
+
+    # After other hooks have changed the weights, as EMAHook does.
+    priority = 'VERY_LOW'
+
+    def __init__(self, **options) -> None:
+        self.options = options
+
+    def before_test(self, runner: Runner) -> None:
+        """Accelerate the model, whose weights are loaded by now."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        accelerate(model, **self.options)
+
+    def after_test(self, runner: Runner) -> None:
+        """Leave the model as it was."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        decelerate(model)
 
 
 @HOOKS.register_module()

@@ -33,6 +33,8 @@ def count_macs(function: Callable[[], object]) -> int:
             with (torch.no_grad(), sdpa_kernel(SDPBackend.MATH),
                   torch.backends.cudnn.flags(enabled=False),
                   torch.backends.mkldnn.flags(enabled=False),
+                  # What is compiled hides its operators.
+                  torch.compiler.set_stance('force_eager'),
                   FlopCounterMode(display=False) as counter):
                 function()
     finally:

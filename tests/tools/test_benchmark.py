@@ -5,6 +5,18 @@ import json
 import pytest
 
 
+def test_fast_rows(load_tool, tiny_config, tmp_path, capsys):
+    file = tmp_path / 'times.json'
+    load_tool('benchmark').main([
+        tiny_config, '--iters', '1', '--warmup', '0', '--device', 'cpu', '--json', str(file),
+        '--fast', 'channels-last', 'bf16'])
+    rows = json.loads(file.read_text())['settings']
+    assert [row['fast'] for row in rows] == ['plain', 'channels-last,fp32', 'bf16']
+    assert len({row['gmacs'] for row in rows}) == 1
+    assert rows[0]['difference'] == 0 and rows[1]['difference'] < 1e-5
+    assert 'score difference' in capsys.readouterr().out
+
+
 def test_report(load_tool, tiny_config, resnet_config, tmp_path, capsys):
     benchmark, file = load_tool('benchmark'), tmp_path / 'times.json'
     ran = []

@@ -57,3 +57,16 @@ def test_goes_on_where_it_was_stopped(infer, videos, tmp_path):
     names = [r['filename'] for r in read(tmp_path)]
     assert len(names) == len(set(names)) == 5
     assert (tmp_path / 'results.jsonl').read_text().startswith(''.join(lines[:2]))
+
+
+def test_report_is_of_all_runs(infer, videos, tmp_path, capsys):
+    folder, model = videos
+    infer.main([str(folder / 'test0.mp4'), *model, '--out', str(tmp_path)])
+    infer.main([str(folder / 'test1.mp4'), str(folder / 'broken.mp4'), *model, '--out',
+                str(tmp_path), '--report'])
+    page = (tmp_path / 'report.html').read_text()
+    assert page.count('<article') == page.count('<video') == 2
+    assert 'test0.mp4' in page and '3 videos, <a href="#failed">1 of them not read</a>' in page
+    with pytest.raises(SystemExit):
+        infer.main([str(folder), *model, '--report'])
+    assert '--report needs --out' in capsys.readouterr().err

@@ -3,9 +3,12 @@
 Times predictions on random inputs with random weights, without reading or preprocessing data. All
 settings live in one process and take turns, so that drift of the machine hits them alike. The
 saving of the first budget against the second is realised where time falls as far as GMACs do.
+``--fast channels-last,bf16`` adds rows with accelerated encoders, and says how far their scores
+are from those of the plain ones; on real weights with ``--checkpoint``.
 """
 
 import argparse
+import copy
 import json
 import platform
 import re
@@ -20,8 +23,10 @@ import numpy as np
 import torch
 from mmengine.config import DictAction
 from mmengine.device import get_device
+from mmengine.runner import load_checkpoint
 
 from avgn_mm.engine.analysis import build_model, markdown_table, random_batch, read_config
+from avgn_mm.engine.fast import accelerate, check_fast
 from avgn_mm.engine.hooks import predict_and_count
 
 # Methods by stage, of which none calls another; what runs between them is 'other'.
@@ -39,11 +44,22 @@ def budget(text: str) -> tuple[int, int]:
     return num_glances, num_focus
 
 
+def fast_options(text: str) -> dict:
+    words = set(text.split(','))
+    if unknown := words - {'channels-last', 'bf16', 'compile'}:
+        raise ValueError(unknown)  # which argparse turns into its own message
+    return dict(channels_last='channels-last' in words, dtype='bf16' if 'bf16' in words else None,
+                compile='compile' in words)
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Time predictions at several budgets')
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='paths or package names')
     parser.add_argument('--budgets', type=budget, nargs='+', metavar='T_G,k', default=[None],
                         help="of recognizers that have them (default: the config's)")
+    parser.add_argument('--fast', type=fast_options, nargs='+', default=[], metavar='OPTIONS',
+                        help='further rows, each with some of channels-last,bf16,compile')
+    parser.add_argument('--checkpoint', help='weights, of the only config')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--warmup', type=int, default=5, help='rounds that are not reported')
     parser.add_argument('--iters', type=int, default=20, help='rounds that are')
@@ -53,7 +69,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
                         help='size of the frames (default: what the test pipeline makes)')
     parser.add_argument('--json', type=Path, help='file to write the numbers to as well')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='for all configs')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.checkpoint is not None and len(args.configs) > 1:
+        parser.error('--checkpoint is of one config')
+    return args
 
 
 class Stopwatch:
@@ -94,19 +113,37 @@ class Stopwatch:
 
 
 def build_settings(args: argparse.Namespace, stopwatch: Stopwatch) -> list[dict]:
-    """Each config's model at each budget; a recognizer without budgets only once."""
+    """Each config's model, plain and accelerated, at each budget.
+
+    A recognizer without budgets is there only once each.
+    """
     settings = []
     for name in args.configs:
         cfg = read_config(name, args.cfg_options)
-        model = build_model(cfg).to(args.device)
+        plain = build_model(cfg).to(args.device)
+        if args.checkpoint is not None:
+            load_checkpoint(plain, args.checkpoint, map_location='cpu', strict=True)
         batch = random_batch(cfg, args.batch_size, args.shape)
-        gmacs = predict_and_count(model, batch)[1] / args.batch_size
-        batch = model.data_preprocessor(batch)
-        stopwatch.watch(model)
-        settings += [dict(config=Path(name).stem, budget=pair, model=model, batch=batch,
-                          gmacs=gmacs, rounds=[])
-                     for pair in (args.budgets if hasattr(model, 'cost') else [None])]
+        gmacs = predict_and_count(plain, batch)[1] / args.batch_size
+        prepared = plain.data_preprocessor(batch)
+        for fast in (None, *args.fast):
+            model, difference = copy.deepcopy(plain), 0.0
+            if fast is not None:
+                difference = check_fast(accelerate(model, **fast), batch)
+            stopwatch.watch(model)
+            settings += [dict(config=Path(name).stem, fast=describe(fast), budget=pair,
+                              model=model, batch=prepared, gmacs=gmacs, difference=difference,
+                              rounds=[])
+                         for pair in (args.budgets if hasattr(model, 'cost') else [None])]
     return settings
+
+
+def describe(fast: dict | None) -> str:
+    """Options of ``accelerate`` in a word."""
+    if fast is None:
+        return 'plain'
+    words = ['channels-last'] * fast['channels_last'] + ['compile'] * fast['compile']
+    return ','.join([*words, fast['dtype'] or 'fp32'])
 
 
 def predict(setting: dict, stopwatch: Stopwatch) -> None:
@@ -127,7 +164,8 @@ def summarise(setting: dict, args: argparse.Namespace) -> dict:
              for name in ('total', *AVGN_STAGES)}
     total = times.pop('total')
     times['other'] = total - sum(times.values())
-    return dict(config=setting['config'], budget=setting['budget'], gmacs=setting['gmacs'],
+    return dict(config=setting['config'], fast=setting['fast'], budget=setting['budget'],
+                gmacs=setting['gmacs'], difference=setting['difference'],
                 median_ms=float(np.median(total)), p95_ms=float(np.percentile(total, 95)),
                 stages_ms={name: float(np.median(values)) for name, values in times.items()})
 
@@ -158,10 +196,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(', '.join(f'{name}: {value}' for name, value in report['environment'].items()))
 
     rows = [['config', 'T_G, k', 'GMACs', 'median', 'p95', *AVGN_STAGES, 'other']]
+    if args.fast:
+        rows[0][1:1], rows[0][-1:] = ['encoders'], ['other', 'score difference']
     for row in results:
         times = [row['median_ms'], row['p95_ms'], *row['stages_ms'].values()]
         rows.append([row['config'], ', '.join(map(str, row['budget'] or '-')),
                      f'{row["gmacs"]:.4g}', *(f'{value:.1f}' for value in times)])
+        if args.fast:
+            rows[-1][1:1] = [row['fast']]
+            rows[-1].append(f'{row["difference"]:.1g}')
     print(f'Milliseconds per video, medians of the stages.\n\n{markdown_table(rows)}')
 
     for cheap, full in zip(results, results[1:]):
@@ -169,10 +212,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             continue
         time_ratio, gmacs_ratio = (cheap[key] / full[key] for key in ('median_ms', 'gmacs'))
         realised = (1 - time_ratio) / (1 - gmacs_ratio)
-        report['savings'].append(dict(config=cheap['config'], time_ratio=time_ratio,
-                                      gmacs_ratio=gmacs_ratio, realised=realised))
-        print(f'\n{cheap["config"]}: {cheap["budget"]} against {full["budget"]}: time x '
-              f'{time_ratio:.3f}, GMACs x {gmacs_ratio:.3f}; saving realised: {realised:.0%}')
+        report['savings'].append(dict(
+            config=cheap['config'], fast=cheap['fast'], time_ratio=time_ratio,
+            gmacs_ratio=gmacs_ratio, realised=realised))
+        print(f'\n{cheap["config"]}, {cheap["fast"]} encoders: {cheap["budget"]} against '
+              f'{full["budget"]}: time x {time_ratio:.3f}, GMACs x {gmacs_ratio:.3f}; saving '
+              f'realised: {realised:.0%}')
     if args.json is not None:
         args.json.write_text(json.dumps(report, indent=2) + '\n')
 

@@ -1,0 +1,1 @@
+"""AVGN outside of Python training code: graphs of fixed shapes, ``torch.export`` and ONNX."""
