@@ -29,7 +29,7 @@ def test_commands_exist(page):
         started = re.sub(r'(dist|slurm)_(\w+)\.sh', r'\2.py', tool[1])
         assert (ROOT / tool[1]).is_file() and (ROOT / started).is_file(), command
         source = (ROOT / started).read_text() + SHARED
-        for flag in re.findall(r'\s(--[a-z][a-z-]*)', command):
+        for flag in re.findall(r'\s(--[a-z][a-z0-9-]*)', command):
             assert f"'{flag}'" in source, f'{tool[1]} does not know {flag}'
         for config in re.findall(r'configs/\S+\.py', command):
             assert (ROOT / config).is_file(), command
