@@ -25,6 +25,7 @@ from avgn_mm.models.layers import crop_patches, patch_boxes
 from avgn_mm.registry import MODELS
 
 from .avgn_cost import AVGNCost
+from .selective import take
 
 
 @dataclass
@@ -542,19 +543,19 @@ class AVGN(BaseRecognizer):
 
         head = self.cls_head
         order, labels_twice = repeat(order), repeat(labels)
-        visual, local = _take(repeat(visual), order), _take(local, order)
-        fused = None if fused is None else _take(repeat(fused), order)
+        visual, local = take(repeat(visual), order), take(local, order)
+        fused = None if fused is None else take(repeat(fused), order)
         embedded = head.classifier.embed(head.fuse(visual, local, fused))
         step_logits = head.classifier.classify(embedded.cummax(dim=1).values)
         losses['loss_cls'] = head.cross_entropy(step_logits, labels_twice)
         losses.update(head.visual_losses(visual, local, labels_twice))
         if audio is not None:
-            losses.update(head.audio_losses(_take(audio, order[:batch_size]), labels))
+            losses.update(head.audio_losses(take(audio, order[:batch_size]), labels))
         if self.hindsight_loss is not None:
             confidence = head.true_class_confidence(
                 head.classifier.classify_alone(embedded), labels_twice).chunk(2)
             losses['loss_hindsight'] = self.hindsight_loss(
-                *_take(torch.cat((glance.actions, passes[1])), order).chunk(2), *confidence)
+                *take(torch.cat((glance.actions, passes[1])), order).chunk(2), *confidence)
         if saliency is not None:
             # The learned patches alone, as at test.
             embedded = embedded[:batch_size]
@@ -570,8 +571,3 @@ class AVGN(BaseRecognizer):
             hits = step_logits[:batch_size, -1].argmax(dim=-1) == labels
             losses['top1_acc'] = hits.float().mean()
         return losses
-
-
-def _take(feats: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Rows ``index`` (B, k) of ``feats`` (B, T, D), as (B, k, D)."""
-    return feats.gather(1, index.unsqueeze(-1).expand(-1, -1, feats.shape[-1]))
