@@ -1,4 +1,5 @@
 # ActivityNet 1.3: 200 classes, 10,024 training and 4,926 validation videos; some have two labels.
+# The lists are written by tools/data/activitynet/prepare.py.
 _base_ = './audio_visual_224.py'
 
 data_root = 'data/ActivityNet'

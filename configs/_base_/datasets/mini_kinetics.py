@@ -1,4 +1,5 @@
-# Mini-Kinetics: 200 classes of Kinetics-400, 121k training and 10k validation videos.
+# Mini-Kinetics: 200 classes of Kinetics-400, 121k training and 10k validation videos. The lists are
+# written by tools/data/mini_kinetics/prepare.py, for the set of 80k and 5k videos alike.
 _base_ = './audio_visual_224.py'
 
 data_root = 'data/MiniKinetics'
