@@ -88,7 +88,7 @@ def test_scores_and_cost(options, limit):
 
 
 def test_all_encoders_are_found():
-    names = ('backbone', 'local_backbone', 'audio_backbone')
+    names = ('backbone', 'local_backbone', 'audio_backbone', 'cls_head.classifier.fc')
     assert sorted(find_encoders(tiny.avgn())) == sorted(names)
     model = nn.Module()
     model.policy, model.sampler = nn.Module(), nn.Sequential(nn.Linear(1, 1))

@@ -60,8 +60,10 @@ class DecodeAudio(BaseTransform):
         if reader.sample_rate != self.sample_rate:
             reader = AudioReader(results['filename'], sample_rate=self.sample_rate)
         starts = np.rint(times * self.sample_rate - self.num_samples / 2).astype(np.int64)
-        results['waveforms'] = reader.read_windows(starts, self.num_samples)
-        reader.close()
+        try:
+            results['waveforms'] = reader.read_windows(starts, self.num_samples)
+        finally:
+            reader.close()
         return results
 
     def __repr__(self) -> str:

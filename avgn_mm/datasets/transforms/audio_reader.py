@@ -205,7 +205,8 @@ class AudioReader:
             float32 samples.
         """
         time_base = float(self._stream.time_base)
-        start -= _PREROLL_SECONDS
+        # After a seek FFmpeg drops as many samples as the encoder put before the first one.
+        start -= _PREROLL_SECONDS + self._stream.codec_context.delay / self._rate
         expected = None
         decoded, error = 0, None
         for packet in self._packets_from(start):
@@ -239,13 +240,15 @@ class AudioReader:
     def _packets_from(self, start: float) -> Iterator['av.Packet']:
         """Yield the track's packets from one at or before ``start`` seconds on."""
         time_base = float(self._stream.time_base)
+        begin = self._stream.start_time or 0
+        delay = self._stream.codec_context.delay / self._rate
         back = 0.0
         try:
             while True:
-                from_begin = start - back <= (self._stream.start_time or 0) * time_base
-                stamp = self._stream.start_time or 0
-                if not from_begin:
-                    stamp = int((start - back) / time_base)
+                from_begin = start - back <= begin * time_base
+                stamp = begin if from_begin else int((start - back) / time_base)
+                if from_begin and delay:  # see _decode: it is the first packets that may be lost
+                    stamp = begin - math.ceil(delay / time_base)
                 self._container.seek(stamp, stream=self._stream)
                 packets = self._container.demux(self._stream)
                 first = next(packets, None)

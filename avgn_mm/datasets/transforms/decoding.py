@@ -24,8 +24,9 @@ class AVInit(BaseTransform):
         - video_reader, audio_reader: taken away by the decoding transforms
 
     Args:
-        backend (str): 'decord', 'pyav', or 'auto': decord for the frames where it is installed
-            and exact, else PyAV. Sound always comes from PyAV. Defaults to 'auto'.
+        backend (str): 'pyav', 'decord', or 'auto': decord for the frames where it is installed
+            and exact, else PyAV. decord shows damaged pictures without a word. Sound always comes
+            from PyAV. Defaults to 'pyav'.
         num_threads (int): Threads that decode one file's frames. Defaults to 1.
         cache_bytes (int): Keep decoded files (RGB frames and 16 kHz sound) in memory while they
             fit into so many bytes *of each process*: for a small set and few workers, which must
@@ -35,7 +36,7 @@ class AVInit(BaseTransform):
         MediaReadError: If the file cannot be read, naming it and the reason.
     """
 
-    def __init__(self, *, backend: str = 'auto', num_threads: int = 1,
+    def __init__(self, *, backend: str = 'pyav', num_threads: int = 1,
                  cache_bytes: int = 0) -> None:
         if backend not in BACKENDS:
             raise ValueError(f'backend must be one of {BACKENDS}, got {backend!r}')
@@ -97,8 +98,10 @@ class DecodeFrames(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Decode ``results['frame_inds']``."""
         reader = results.pop('video_reader')
-        imgs = reader.get_frames(results['frame_inds'])
-        reader.close()
+        try:
+            imgs = reader.get_frames(results['frame_inds'])
+        finally:
+            reader.close()
         results['imgs'] = imgs
         results['original_shape'] = imgs[0].shape[:2]
         results['img_shape'] = imgs[0].shape[:2]

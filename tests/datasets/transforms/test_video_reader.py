@@ -176,3 +176,23 @@ def test_decode_costs(tmp_path):
     reader = VideoReader(path)
     assert reader.decode_costs.tolist() == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
     reader.close()
+
+
+def test_frames_that_no_other_refers_to_are_left_out(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / 'clip.mp4', num_frames=60, video_options=dict(
+        preset='medium', g='60', bf='2', **{'x264-params': 'bframes=2:b-pyramid=none:b-adapt=0:scenecut=0'}))
+    decoded = VideoReader._decoded_frames
+    seen = []
+    monkeypatch.setattr(VideoReader, '_decoded_frames',
+                        lambda self: (seen.append(f) or f for f in decoded(self)))
+    reader = VideoReader(path)
+    for want in range(30, 36):  # of every three, two are B-frames
+        seen.clear()
+        assert [read_code(image) for image in reader.get_frames([want])] == [want]
+        assert 10 <= len(seen) <= 16
+    monkeypatch.setattr(VideoReader, '_decoded_frames',
+                        lambda self: (f for f in decoded(self) if self._needed is None
+                                      or f.time < 2))
+    # Where they turn out to be missed, everything is decoded, from then on.
+    assert [read_code(image) for image in reader.get_frames([10, 40])] == [10, 40]
+    assert not reader._skips
