@@ -23,6 +23,27 @@ DTYPES = {'bf16': torch.bfloat16, None: None}
 LARGE_LAYER = 'cls_head.classifier.fc'
 
 
+def read_options(text: str) -> dict:
+    """Options of :func:`accelerate` as the tools take them: ``channels-last,bf16,compile``.
+
+    Raises:
+        ValueError: If one is unknown; argparse makes its own message of it.
+    """
+    words = set(text.split(','))
+    if unknown := words - {'channels-last', 'bf16', 'compile'}:
+        raise ValueError(f'unknown options: {", ".join(sorted(unknown))}')
+    return dict(channels_last='channels-last' in words, dtype='bf16' if 'bf16' in words else None,
+                compile='compile' in words)
+
+
+def describe_options(fast: dict | None) -> str:
+    """Options of :func:`accelerate` in a word; None is 'plain'."""
+    if fast is None:
+        return 'plain'
+    words = ['channels-last'] * fast['channels_last'] + ['compile'] * fast['compile']
+    return ','.join([*words, fast['dtype'] or 'fp32'])
+
+
 def find_encoders(model: nn.Module) -> dict[str, nn.Module]:
     """The parts of a recognizer that do nearly all of its computing, by their names.
 

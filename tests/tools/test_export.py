@@ -38,10 +38,11 @@ def test_export_is_exact(tool, tiny, tmp_path, capsys, kind):
         pytest.importorskip('onnxscript')
     file = tmp_path / 'graph.pt2'
     tool.main([*tiny, '--format', kind, '--num-glances', '4', '--num-focus', '3', '--out',
-               str(file), '--batch-size', '2', '--iters', '3', '--threads', '1'])
+               str(file), '--batch-size', '2', '--iters', '3', '--threads', '1',
+               '--fast', 'channels-last'])
     printed = capsys.readouterr().out
     assert 'T_G=4, k=3, batch of 2' in printed and 'encodes 7 frames' in printed
-    assert 'the same frames were selected in 6' in printed
+    assert 'the same frames were selected in 6' in printed and 'channels-last,fp32' in printed
     inputs, _ = batch(2)
     run = deployment.load_graph(file, kind)
     inputs['audios'] = torch.randn(2, NUM_FRAMES, 1, 96, 64)

@@ -26,7 +26,7 @@ from mmengine.device import get_device
 from mmengine.runner import load_checkpoint
 
 from avgn_mm.engine.analysis import build_model, markdown_table, random_batch, read_config
-from avgn_mm.engine.fast import accelerate, check_fast
+from avgn_mm.engine.fast import accelerate, check_fast, describe_options, read_options
 from avgn_mm.engine.hooks import predict_and_count
 
 # Methods by stage, of which none calls another; what runs between them is 'other'.
@@ -44,20 +44,12 @@ def budget(text: str) -> tuple[int, int]:
     return num_glances, num_focus
 
 
-def fast_options(text: str) -> dict:
-    words = set(text.split(','))
-    if unknown := words - {'channels-last', 'bf16', 'compile'}:
-        raise ValueError(unknown)  # which argparse turns into its own message
-    return dict(channels_last='channels-last' in words, dtype='bf16' if 'bf16' in words else None,
-                compile='compile' in words)
-
-
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Time predictions at several budgets')
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='paths or package names')
     parser.add_argument('--budgets', type=budget, nargs='+', metavar='T_G,k', default=[None],
                         help="of recognizers that have them (default: the config's)")
-    parser.add_argument('--fast', type=fast_options, nargs='+', default=[], metavar='OPTIONS',
+    parser.add_argument('--fast', type=read_options, nargs='+', default=[], metavar='OPTIONS',
                         help='further rows, each with some of channels-last,bf16,compile')
     parser.add_argument('--checkpoint', help='weights, of the only config')
     parser.add_argument('--batch-size', type=int, default=1)
@@ -131,19 +123,11 @@ def build_settings(args: argparse.Namespace, stopwatch: Stopwatch) -> list[dict]
             if fast is not None:
                 difference = check_fast(accelerate(model, **fast), batch)
             stopwatch.watch(model)
-            settings += [dict(config=Path(name).stem, fast=describe(fast), budget=pair,
+            settings += [dict(config=Path(name).stem, fast=describe_options(fast), budget=pair,
                               model=model, batch=prepared, gmacs=gmacs, difference=difference,
                               rounds=[])
                          for pair in (args.budgets if hasattr(model, 'cost') else [None])]
     return settings
-
-
-def describe(fast: dict | None) -> str:
-    """Options of ``accelerate`` in a word."""
-    if fast is None:
-        return 'plain'
-    words = ['channels-last'] * fast['channels_last'] + ['compile'] * fast['compile']
-    return ','.join([*words, fast['dtype'] or 'fp32'])
 
 
 def predict(setting: dict, stopwatch: Stopwatch) -> None:

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmark import budget, describe, fast_options
+from benchmark import budget
 from mmaction.apis.inferencers import ActionRecogInferencer
 from mmengine.config import DictAction
 from mmengine.device import get_device
 
 from avgn_mm.apis import AVInferencer
 from avgn_mm.engine.analysis import markdown_table, read_config
+from avgn_mm.engine.fast import describe_options, read_options
 
 TSN = 'mmaction::recognition/tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb.py'
 STAGES = ('open', 'audio', 'frames', 'model')
@@ -35,7 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--checkpoint', help='weights')
     parser.add_argument('--budgets', type=budget, nargs='+', default=[(4, 5), (16, 16)],
                         metavar='T_G,k')
-    parser.add_argument('--fast', type=fast_options, metavar='OPTIONS',
+    parser.add_argument('--fast', type=read_options, metavar='OPTIONS',
                         help='further rows, with some of channels-last,bf16,compile')
     parser.add_argument('--samplings', nargs='+', default=['centre', 'cheapest'])
     parser.add_argument('--batch-sizes', type=int, nargs='+', default=[1])
@@ -53,7 +54,7 @@ class Ours:
 
     def __init__(self, args: argparse.Namespace, num: tuple[int, int], fast: dict | None,
                  sampling: str, batch_size: int) -> None:
-        self.words = [str(num)[1:-1], describe(fast), sampling, str(batch_size)]
+        self.words = [str(num)[1:-1], describe_options(fast), sampling, str(batch_size)]
         self.budget = dict(num_glances=num[0], num_focus=num[1])
         self.batch_size = batch_size
         torch.manual_seed(0)  # the same random weights, and so the same frames, in all settings

@@ -2,10 +2,12 @@
 
 Writes one graph of fixed (T_G, k) and batch size, or with ``--stages`` a folder of the three graphs
 of early exit. Then runs what it wrote on random inputs beside the eager model, says how far the two
-are apart and how long they take, and ends with exit code 1 if scores differ by more than 1e-4.
+are apart and how long they take (``--fast``: and the accelerated model), and ends with exit code 1
+if scores differ by more than 1e-4.
 """
 
 import argparse
+import copy
 import math
 import sys
 import time
@@ -23,6 +25,7 @@ from avgn_mm.deployment.export import FORMATS, check_onnx, load_graph, save_grap
 from avgn_mm.deployment.graphs import AVGNGraph, stages
 from avgn_mm.deployment.stages import StagedAVGN
 from avgn_mm.engine.analysis import build_model, random_batch, read_config
+from avgn_mm.engine.fast import accelerate, describe_options, read_options
 from avgn_mm.evaluation.exits import write_thresholds
 from avgn_mm.models.recognizers import AVGN
 
@@ -46,6 +49,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'),
                         help="size of the frames; by default the test pipeline's")
     parser.add_argument('--iters', type=int, default=10, help='inputs to compare on, and to time')
+    parser.add_argument('--fast', type=read_options, metavar='OPTIONS',
+                        help='time the accelerated model too: some of channels-last,bf16,compile')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     args = parser.parse_args(argv)
@@ -125,8 +130,13 @@ def compare(model: AVGN, run: Callable[[dict, list], dict], shapes: dict[str, to
     Returns:
         dict[str, float]: ``score`` and ``box``, the greatest differences; ``same``, for how many
         videos the selected frames are the same, and ``videos``, of how many; ``eager_ms`` and
-        ``exported_ms``, medians of a batch; ``eager_gmacs``, the mean of a video.
+        ``exported_ms`` and, with ``--fast``, ``fast_ms``, medians of a batch; ``eager_gmacs``, the
+        mean of a video.
     """
+    fast = None
+    if args.fast is not None:
+        fast = accelerate(copy.deepcopy(model), **args.fast)
+        fast.test_cfg = model.test_cfg
     num_focus = model.test_cfg['num_focus']
     score, box, gmacs, times, same = [], [], [], [], 0
     iters = max(args.iters, num_focus) if args.stages else args.iters
@@ -142,20 +152,23 @@ def compare(model: AVGN, run: Callable[[dict, list], dict], shapes: dict[str, to
         middle = time.perf_counter()
         found = run(exported, thresholds)
         end = time.perf_counter()
+        if fast is not None:
+            fast.predict(inputs, [ActionDataSample() for _ in range(args.batch_size)])
+        last = time.perf_counter()
         if i < 0:
             continue
-        times.append((1e3 * (middle - start), 1e3 * (end - middle)))
+        times.append((1e3 * (middle - start), 1e3 * (end - middle), 1e3 * (last - end)))
         for j, sample in enumerate(samples):
             gmacs.append(sample.gmacs)
             score.append(float((found['scores'][j] - sample.pred_score).abs().max()))
             if torch.equal(found['selected'][j], sample.selected):
                 box.append(float((found['patch_boxes'][j] - sample.patch_boxes).abs().max()))
                 same += 1
-    eager_ms, exported_ms = np.median(times, axis=0)
+    eager_ms, exported_ms, fast_ms = np.median(times, axis=0)
     # NumPy's maximum of numbers and NaN is NaN, which passes no test.
     return dict(score=float(np.max(score)), box=float(np.max(box, initial=0)), same=same,
                 videos=len(score), eager_ms=eager_ms, exported_ms=exported_ms,
-                eager_gmacs=float(np.mean(gmacs)))
+                fast_ms=fast_ms, eager_gmacs=float(np.mean(gmacs)))
 
 
 @torch.no_grad()
@@ -187,8 +200,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'against eager on {found["videos"]} random videos: scores differ by at most '
           f'{found["score"]:.1e}, boxes by {found["box"]:.1e} pixels; the same frames were '
           f'selected in {found["same"]}')
-    print(f'eager {found["eager_ms"]:.1f} ms, {what} {found["exported_ms"]:.1f} ms a batch, median '
-          f'in turns, CPU, {args.threads} threads')
+    accelerated = '' if args.fast is None else \
+        f'{describe_options(args.fast)} {found["fast_ms"]:.1f} ms, '
+    print(f'eager {found["eager_ms"]:.1f} ms, {accelerated}{what} {found["exported_ms"]:.1f} ms a '
+          f'batch, median in turns, CPU, {args.threads} threads')
     if not args.stages:
         glanced = 0 if model.temporal_glance is None else num_glances
         encoded = min(glanced + num_focus, model.num_frames)
