@@ -18,6 +18,8 @@ from mmengine.dataset import BaseDataset
 from avgn_mm.frame_order import coarse_to_fine_order
 from avgn_mm.registry import DATASETS, TRANSFORMS
 
+from .data_root import join_inside
+
 _LAYOUTS = ('interleaved', 'contiguous')
 
 
@@ -42,6 +44,8 @@ class HighlightDataset(BaseDataset):
         num_frames (int): T, as in ``SampleWindow``.
         frames_per_shot (float): At least 1, so that no shot goes without a frame. Defaults to 1.
         categories (Sequence[str], optional): Only videos of these. Defaults to None: all.
+        allow_outside (bool): Let annotations name files outside ``data_prefix['video']``. Defaults
+            to False.
         **kwargs: Of MMEngine's ``BaseDataset``; ``data_prefix=dict(video=...)`` is the folder of
             the files.
 
@@ -52,7 +56,8 @@ class HighlightDataset(BaseDataset):
 
     def __init__(self, ann_file: str, pipeline: list, *, num_frames: int,
                  frames_per_shot: float = 1.0, categories: list[str] | None = None,
-                 data_prefix: dict | None = None, test_mode: bool = True, **kwargs) -> None:
+                 data_prefix: dict | None = None, allow_outside: bool = False,
+                 test_mode: bool = True, **kwargs) -> None:
         if frames_per_shot < 1:
             raise ValueError(f'frames_per_shot must be at least 1, got {frames_per_shot}')
         if not test_mode:
@@ -60,6 +65,7 @@ class HighlightDataset(BaseDataset):
         self.num_frames = num_frames
         self.frames_per_shot = frames_per_shot
         self.categories = categories
+        self.allow_outside = allow_outside
         super().__init__(ann_file=ann_file, pipeline=pipeline, test_mode=True,
                          data_prefix=data_prefix or dict(video=''), **kwargs)
 
@@ -73,8 +79,9 @@ class HighlightDataset(BaseDataset):
                 continue
             annotations = video['scores']
             number = count_windows(annotations.shape[1], self.num_frames, self.frames_per_shot)
+            filename = join_inside(folder, video['path'], self.ann_file, self.allow_outside)
             data_list += [
-                dict(filename=osp.join(folder, video['path']), window=window, num_windows=number,
+                dict(filename=filename, window=window, num_windows=number,
                      shot_seconds=shot_seconds, category=video['category'],
                      annotations=annotations)
                 for window in range(number)]

@@ -241,14 +241,17 @@ class AudioReader:
         """Yield the track's packets from one at or before ``start`` seconds on."""
         time_base = float(self._stream.time_base)
         begin = self._stream.start_time or 0
-        delay = self._stream.codec_context.delay / self._rate
+        # See _decode: it is the first packets that may be lost.
+        early = self._stream.codec_context.delay / self._rate
+        if 'mp4' in self._container.format.name:  # it keeps what AAC fades in from before the first
+            early += _PREROLL_SECONDS
         back = 0.0
         try:
             while True:
                 from_begin = start - back <= begin * time_base
                 stamp = begin if from_begin else int((start - back) / time_base)
-                if from_begin and delay:  # see _decode: it is the first packets that may be lost
-                    stamp = begin - math.ceil(delay / time_base)
+                if from_begin and early:
+                    stamp = begin - math.ceil(early / time_base)
                 self._container.seek(stamp, stream=self._stream)
                 packets = self._container.demux(self._stream)
                 first = next(packets, None)

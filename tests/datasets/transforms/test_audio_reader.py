@@ -135,3 +135,10 @@ def test_a_file_without_sound_is_named(tmp_path):
     path = write_clip(tmp_path / 'mute.mp4')
     with pytest.raises(MediaReadError, match=r'mute\.mp4 has no audio track'):
         AudioReader(path).read_windows(np.array([0]), 10)
+
+
+def test_the_first_sound_of_an_mp4_does_not_fade_in(tmp_path):
+    path = write_clip(tmp_path / 'tone.mp4', audio=tone())
+    _, waveform = AudioReader(path).read_all()
+    steady = np.sqrt((waveform[8000:12000] ** 2).mean())
+    assert np.sqrt((waveform[:320] ** 2).mean()) > 0.8 * steady  # 20 ms
