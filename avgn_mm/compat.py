@@ -19,8 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.fileio import LocalBackend
+from mmengine.fileio.handlers import yaml_handler
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import _ParamScheduler
 from mmengine.runner import CheckpointLoader
 
 # Loaders of several threads must not restore the environment under one another's feet.
@@ -71,6 +75,20 @@ def save_histories_without_methods() -> None:
         }
 
 
+def save_schedules_without_functions() -> None:
+    """Keep functions out of the state of schedules, so that checkpoints with OneCycleLR load.
+
+    Its state is all that the scheduler holds, the function that it draws the curve by included,
+    which ``weights_only=True`` refuses; the constructor knows it.
+    """
+    scheduler = types.SimpleNamespace(value=1, function=len)
+    if 'function' in _ParamScheduler.state_dict(scheduler):
+        _ParamScheduler.state_dict = lambda self: {
+            name: value for name, value in vars(self).items()
+            if name != 'optimizer' and not callable(value)
+        }
+
+
 def allow_checkpoint_globals() -> None:
     """Allow-list what MMEngine's own checkpoints hold besides tensors (mmengine #1655, #1650).
 
@@ -113,7 +131,11 @@ def _weights_only(loader: Callable) -> Callable:
     def load(filename, map_location=None, **kwargs):
         try:
             with _weights_only_environment():
-                return loader(filename, map_location, **kwargs)
+                checkpoint = loader(filename, map_location, **kwargs)
+            # MMEngine would execute it as Python when it resumes; it writes no such entry itself.
+            if isinstance(checkpoint, dict) and isinstance(checkpoint.get('meta'), dict):
+                checkpoint['meta'].pop('config', None)
+            return checkpoint
         except pickle.UnpicklingError as error:
             # PyTorch's own message is long and advises `weights_only=False`.
             found = re.search(r'GLOBAL (.+?)(?: was not| whose module)', str(error))
@@ -146,6 +168,68 @@ def load_weights_only() -> None:
             CheckpointLoader.register_scheme(prefix, _weights_only(loader), force=True)
 
 
+def _put_whole(self, obj: bytes, filepath: str | os.PathLike) -> None:
+    """Write a local file so that a reader finds the old content or the new, and nothing between.
+
+    Raises:
+        OSError: If it cannot be written; what was there before is still there.
+    """
+    filepath = os.path.realpath(filepath)
+    folder = os.path.dirname(filepath)
+    os.makedirs(folder, exist_ok=True)
+    if os.path.exists(filepath) and not os.path.isfile(filepath):  # a device or a pipe
+        Path(filepath).write_bytes(obj)
+        return
+    partial = f'{filepath}.{os.getpid()}.partial'
+    try:
+        with open(partial, 'wb') as file:
+            file.write(obj)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, filepath)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(partial)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, filepath) from error
+        raise
+    # The new name is on the disk once its folder is; not all file systems can be told.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_files_whole() -> None:
+    """Let MMEngine write files, checkpoints above all, under another name first.
+
+    It empties the old file before it writes the new one: a kill or a full disk in the midst of
+    saving takes both.
+    """
+    if LocalBackend.put is not _put_whole:
+        LocalBackend.put = _put_whole
+        LocalBackend.put_text = lambda self, obj, filepath, encoding='utf-8': _put_whole(
+            self, obj.encode(encoding), filepath)
+
+
+class _SafeLoader(yaml.SafeLoader):
+    """YAML without objects; MMEngine itself writes tuples."""
+
+
+_SafeLoader.add_constructor(
+    'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node)))
+
+
+def load_yaml_safely() -> None:
+    """Keep YAML files, the model index above all, from running code.
+
+    MMEngine reads them with PyYAML's full loader, which calls what a file names.
+    """
+    yaml_handler.Loader = _SafeLoader
+
+
 def enable_config_names() -> None:
     """Let MMEngine resolve ``'avgn_mm::avgn/avgn_mn2_r50_anet.py'``.
 
@@ -160,6 +244,9 @@ def apply() -> None:
     """Apply every repair; safe to call again."""
     stub_missing_drn()
     save_histories_without_methods()
+    save_schedules_without_functions()
     allow_checkpoint_globals()
     load_weights_only()
+    write_files_whole()
+    load_yaml_safely()
     enable_config_names()

@@ -27,7 +27,7 @@ def _child(parent: Registry, *locations: str) -> Registry:
 
 RUNNERS = _child(mmaction.RUNNERS)
 RUNNER_CONSTRUCTORS = _child(mmaction.RUNNER_CONSTRUCTORS)
-LOOPS = _child(mmaction.LOOPS, 'mmaction.engine')
+LOOPS = _child(mmaction.LOOPS, 'mmaction.engine', 'avgn_mm.engine')
 HOOKS = _child(mmaction.HOOKS, 'mmaction.engine', 'avgn_mm.engine')
 DATASETS = _child(mmaction.DATASETS, 'mmaction.datasets', 'avgn_mm.datasets')
 DATA_SAMPLERS = _child(mmaction.DATA_SAMPLERS, 'mmaction.datasets')

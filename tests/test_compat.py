@@ -1,5 +1,6 @@
 """Each repair of ``avgn_mm.compat`` does its work, and skips once upstream is healed."""
 
+import errno
 import importlib.util
 import io
 import os
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import put_text
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
+from mmengine.optim import OneCycleLR
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
 
 import avgn_mm.registry  # noqa: F401
@@ -230,3 +233,38 @@ def test_config_names_resolve_in_a_base(tmp_path):
     config = tmp_path / 'mine.py'
     config.write_text("_base_ = 'avgn_mm::_base_/default_runtime.py'\n")
     assert Config.fromfile(config).default_scope == 'avgn_mm'
+
+
+def test_files_are_written_whole(tmp_path, monkeypatch):
+    path = tmp_path / 'folder' / 'a.txt'
+    put_text('old', str(path))
+    link = tmp_path / 'link'
+    link.symlink_to(path)
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=f"device: '{path}'"):
+        patch.setattr(os, 'fsync', full)
+        put_text('new', str(path))
+    assert path.read_text() == 'old' and list(path.parent.iterdir()) == [path]
+    put_text('new', str(link))
+    assert path.read_text() == 'new' and link.is_symlink()
+    put_text('gone', os.devnull)
+
+
+def test_schedules_are_saved_without_functions():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    steps = []
+    for _ in range(2):
+        optimizer = torch.optim.SGD([parameter], lr=0.1)
+        steps.append(OneCycleLR(optimizer, eta_max=1.0, total_steps=8))
+    for _ in range(3):
+        steps[0].step()
+    buffer = io.BytesIO()
+    torch.save(steps[0].state_dict(), buffer)
+    buffer.seek(0)
+    steps[1].load_state_dict(torch.load(buffer, weights_only=True))
+    for schedule in steps:
+        schedule.step()
+    assert steps[0].get_last_value() == steps[1].get_last_value()

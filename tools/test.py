@@ -9,6 +9,7 @@ from avgn_mm.engine.launch import (
     build_runner,
     leave_processes,
     load_config,
+    naming_files_of_dead_workers,
 )
 
 
@@ -33,6 +34,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         ValueError: If the config or the file name does not allow what a flag asks for.
     """
     cfg.load_from = args.checkpoint
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='CompleteWeightsHook')]
 
     if args.show or args.show_dir is not None:
         if 'visualization' not in cfg.get('default_hooks', {}):
@@ -63,7 +65,8 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     merge_args(cfg, args)
-    build_runner(cfg).test()
+    with naming_files_of_dead_workers():
+        build_runner(cfg).test()
     leave_processes()
 
 

@@ -1,6 +1,7 @@
 """Train a recognizer: ``python tools/train.py CONFIG``."""
 
 import argparse
+import os
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -10,6 +11,7 @@ from avgn_mm.engine.launch import (
     build_runner,
     leave_processes,
     load_config,
+    naming_files_of_dead_workers,
 )
 
 
@@ -58,6 +60,13 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
 
+    # torchrun starts all processes anew when one of them has died.
+    restarts = int(os.environ.get('TORCHELASTIC_RESTART_COUNT', 0))
+    if restarts and not args.resume:
+        raise ValueError(
+            f'restart {restarts} of torchrun would train from the beginning: give --resume, which '
+            'goes on from the latest checkpoint if there is one, together with --max-restarts')
+
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -96,7 +105,8 @@ def main() -> None:
     merge_args(cfg, args)
     runner = build_runner(cfg)
     log_effective_lr(runner)
-    runner.train()
+    with naming_files_of_dead_workers():
+        runner.train()
     del runner
     leave_processes()
 

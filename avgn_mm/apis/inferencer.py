@@ -24,6 +24,7 @@ from mmengine.utils import track_iter_progress
 from avgn_mm.datasets.transforms.cache import CachedAudio, CachedVideo
 from avgn_mm.datasets.transforms.video_reader import MediaReadError
 from avgn_mm.engine.fast import accelerate
+from avgn_mm.engine.weights import check_weights
 
 from .lazy_frames import FrameSource, LazyFrames
 
@@ -88,8 +89,8 @@ class AVInferencer(BaseInferencer):
     ``AVInferencer('avgn_mn2_r50_anet', 'weights.pth')('video.mp4', num_focus=5)``
 
     Args:
-        model (str | Config, optional): A config's name in the model index, its path, or itself.
-            Defaults to None: the config that the weights were saved with.
+        model (str | Config): A config's name in the model index, its path, or itself. That which
+            the weights were saved with is not read from their file: it is code.
         weights (str, optional): Checkpoint. Without it the answers are random.
         device (str, optional): Defaults to None: a GPU if there is one.
         label_file (str, optional): Names of the classes, one a line. Defaults to None: the file
@@ -107,7 +108,7 @@ class AVInferencer(BaseInferencer):
     """
 
     def __init__(self,
-                 model: str | Config | None = None,
+                 model: str | Config,
                  weights: str | None = None,
                  *,
                  device: str | None = None,
@@ -116,8 +117,12 @@ class AVInferencer(BaseInferencer):
                  sampling: str | None = None,
                  fast: dict | None = None,
                  show_progress: bool = True) -> None:
+        if model is None:
+            raise ValueError(f'AVInferencer needs a config besides {weights}: the one in a '
+                             'checkpoint would be run as code')
         init_default_scope('avgn_mm')
         self._sampling = sampling
+        self._weights = weights
         super().__init__(model, weights, device, scope='avgn_mm', show_progress=show_progress)
         if not hasattr(self.model, 'unpack'):
             raise ValueError(f'{type(self.model).__name__} does not take its frames one by one: '
@@ -158,6 +163,12 @@ class AVInferencer(BaseInferencer):
         with self._budget(budget):
             for batch in self.preprocess(self.list_files(inputs), batch_size):
                 yield from self.forward(batch)
+
+    def _load_weights_to_model(self, model: torch.nn.Module, checkpoint: dict | None,
+                               cfg: Config) -> None:
+        if checkpoint is not None:
+            check_weights(model, checkpoint, self._weights)
+        super()._load_weights_to_model(model, checkpoint, cfg)
 
     # ------------------------------------------------------------ preparing, in a thread
 

@@ -7,9 +7,14 @@ flags act on what it set.
 """
 
 import argparse
+import contextlib
 import datetime
 import gc
+import multiprocessing
 import os
+import re
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,6 +23,7 @@ from mmengine.device import get_device
 from mmengine.hub import get_config
 from mmengine.runner import Runner
 
+from avgn_mm.datasets.now_reading import read_by
 from avgn_mm.registry import RUNNERS
 
 
@@ -66,6 +72,45 @@ def build_runner(cfg: Config) -> Runner:
     if cfg.launcher != 'none' and get_device() == 'cpu':
         _join_cpu_processes(cfg)
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+
+
+@contextlib.contextmanager
+def naming_files_of_dead_workers() -> Iterator[None]:
+    """Add to PyTorch's error for a worker process that died, or hung, what it was reading.
+
+    Raises:
+        RuntimeError: PyTorch's, with the files.
+    """
+    try:
+        yield
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if isinstance(error, RuntimeError) and 'DataLoader' not in str(error):
+            raise
+        error = _death_of_worker(error)
+        found = re.search(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)', str(error))
+        if found is not None:
+            pids = [int(pid) for pid in found[1].split(',')]
+        elif 'DataLoader timed out' in str(error):
+            pids = [child.pid for child in multiprocessing.active_children()]
+        else:
+            raise
+        read = ', '.join(filter(None, map(read_by, pids))) or 'no file that is known'
+        raise RuntimeError(
+            f'{str(error).strip()} It was reading {read}. A worker is killed when memory runs out '
+            '(fewer workers need less), or crashes in a decoder (take the file from the list). '
+            'Training goes on with --resume') from error
+
+
+def _death_of_worker(error: Exception) -> Exception:
+    """What PyTorch's handler of SIGCHLD raises, or else the error that was there first.
+
+    The pipes of a dying worker break a moment before the system reports its death.
+    """
+    try:
+        time.sleep(1)
+    except RuntimeError as death:
+        return death
+    return error
 
 
 def leave_processes() -> None:

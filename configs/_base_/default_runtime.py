@@ -8,8 +8,12 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3, save_best='auto'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'))
-# Recognizers of MMAction2 do not say what a video costs; CostMetric wants to know.
-custom_hooks = [dict(type='CostHook')]
+custom_hooks = [
+    # Recognizers of MMAction2 do not say what a video costs; CostMetric wants to know.
+    dict(type='CostHook'),
+    # Unreadable files are listed in bad_files.jsonl; those of the test set count as wrong.
+    dict(type='BadFilesHook'),
+]
 
 env_cfg = dict(
     cudnn_benchmark=False,

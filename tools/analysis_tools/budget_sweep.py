@@ -23,6 +23,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from avgn_mm.engine.analysis import build_model, markdown_table, random_batch, read_config
+from avgn_mm.engine.weights import check_weights
 from avgn_mm.evaluation.budgets import check_budgets, sweep
 from avgn_mm.evaluation.exits import read_thresholds
 from avgn_mm.visualization import draw_tradeoff
@@ -123,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> None:
               'selection, and so do the GMACs:\nU is between max(T_G, k) and min(T, T_G + k).')
         return
     exits = None if args.exits is None else read_thresholds(args.exits)
-    load_checkpoint(model, args.checkpoint, map_location='cpu')
+    checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu')
+    check_weights(model, checkpoint, args.checkpoint)
     results = dict(name=args.name or Path(args.config).stem, config=args.config,
                    checkpoint=Path(args.checkpoint).name,
                    **sweep(cfg, model.to(get_device()), budgets, exits))

@@ -18,6 +18,7 @@ from mmengine.device import get_device
 from mmengine.runner import Runner, load_checkpoint
 
 from avgn_mm.engine.analysis import build_model, markdown_table, read_config
+from avgn_mm.engine.weights import check_weights
 from avgn_mm.evaluation.budgets import AccuracyScore, check_budgets, predict_all
 from avgn_mm.evaluation.exits import exit_distributions, solve_thresholds, write_thresholds
 
@@ -81,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     model = build_model(cfg)
-    load_checkpoint(model, args.checkpoint, map_location='cpu')
+    checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu')
+    check_weights(model, checkpoint, args.checkpoint)
     model.to(get_device())
     num_steps = args.num_focus or model.num_frames
     budgets = check_budgets(model, {args.num_glances: range(1, num_steps + 1)})

@@ -45,7 +45,8 @@ def crop_patches(images: torch.Tensor, actions: torch.Tensor, patch_size: int) -
     """
     height, width = images.shape[-2:]
     if patch_size > min(height, width):
-        raise ValueError(f'patch_size={patch_size} is larger than the {height} x {width} image')
+        raise ValueError(f'model.patch_size={patch_size} is larger than the {height} x {width} '
+                         'image that the pipeline gives: lower it, or crop less')
     boxes = patch_boxes(actions, patch_size, (height, width))
     # grid_sample wants pixel centres, scaled so that the image's borders are at -1 and 1.
     offsets = torch.arange(patch_size, dtype=boxes.dtype, device=boxes.device) + 0.5

@@ -489,6 +489,9 @@ class AVGN(BaseRecognizer):
         if audios.shape[1] != self.num_frames:
             raise ValueError(f'the pipeline gives {audios.shape[1]} audio windows a video, the '
                              f'model wants model.num_frames={self.num_frames}')
+        if audios.dim() != 5 or audios.shape[2] != 1:
+            raise ValueError(f'audios of shape {tuple(audios.shape)} are not (videos, frames, 1, '
+                             'time, mel): the pipeline needs LogMel after DecodeAudio')
         return imgs, audios
 
     # ---------------------------------------------------------------- training
