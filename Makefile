@@ -1,6 +1,7 @@
 # make quickstart   environment, embedded benchmark, training, test, table and picture
 # make test         environment and test suite
 # make robustness   140 odd and broken files, 200 mutants, a soak of 20,000 samples (docs/robustness.md)
+# make kills        100 kills of a training, resumed and compared (docs/training.md)
 # make lint         environment and ruff
 # make env          only the environment, in .venv (PYTHON=... chooses the interpreter)
 # make clean        remove what the other targets made, except data and work_dirs
@@ -15,7 +16,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --progress-bar off
 
-.PHONY: env quickstart test robustness lint clean
+.PHONY: env quickstart test robustness kills lint clean
 
 env: $(STAMP)
 
@@ -37,6 +38,10 @@ $(STAMP): setup.py $(wildcard requirements/*.txt)
 
 quickstart: env
 	@$(BIN)/python tools/quickstart.py
+
+# As many kills of a small training, each resumed and compared with an unbroken run.
+kills: env
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.robustness.kills --kills 100
 
 robustness: env
 	@OMP_NUM_THREADS=1 $(BIN)/python tools/robustness.py --soak 20000

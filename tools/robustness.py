@@ -112,7 +112,7 @@ def print_training(args: argparse.Namespace) -> int:
                     share=args.bad_share, seed=args.seed)
     data.pop('event_file', None)  # GlanceBench's truth, by path; training needs none
     data.update(type='AudioVisualDataset', data_prefix=dict(video=''),
-                max_bad_share=args.bad_share + 0.05)
+                max_bad_share=args.bad_share + 0.05, allow_outside=True)
     accuracy = []
     for name, ann_file in (('with', spoiled.with_bad), ('without', spoiled.without_bad)):
         folder = work_dir / name

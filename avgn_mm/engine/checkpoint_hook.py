@@ -88,6 +88,8 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         """Save the best one; then remove that which was the best; then write it down."""
+        if not self.save_best:
+            return
         backend, self.file_backend = self.file_backend, _RemoveLater(self.file_backend)
         try:
             with _clear_errors(runner):

@@ -51,7 +51,8 @@ def spoil_list(dataset, folder: Path, share: float):
     """Point a dataset's config at a copy with bad files."""
     spoiled = spoil(Path(dataset.ann_file), Path(dataset.data_prefix.video), folder, share=share,
                     seed=0)
-    dataset.update(ann_file=str(spoiled.with_bad), data_prefix=dict(video=''))
+    # Its paths lead to good files elsewhere.
+    dataset.update(ann_file=str(spoiled.with_bad), data_prefix=dict(video=''), allow_outside=True)
     return spoiled
 
 

@@ -23,7 +23,7 @@ from mmengine.device import get_device
 
 from avgn_mm.apis import AVInferencer
 from avgn_mm.engine.analysis import markdown_table, read_config
-from avgn_mm.engine.fast import describe_options, read_options
+from avgn_mm.engine.fast import accelerate, describe_options, read_options
 
 TSN = 'mmaction::recognition/tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb.py'
 STAGES = ('open', 'audio', 'frames', 'model')
@@ -53,14 +53,21 @@ class Ours:
     """``AVInferencer`` in one of its settings."""
 
     def __init__(self, args: argparse.Namespace, num: tuple[int, int], fast: dict | None,
-                 sampling: str, batch_size: int) -> None:
+                 sampling: str, batch_size: int, models: dict[str, torch.nn.Module]) -> None:
         self.words = [str(num)[1:-1], describe_options(fast), sampling, str(batch_size)]
         self.budget = dict(num_glances=num[0], num_focus=num[1])
         self.batch_size = batch_size
         torch.manual_seed(0)  # the same random weights, and so the same frames, in all settings
         self.inferencer = AVInferencer(
             read_config(args.config, args.cfg_options), args.checkpoint, device=args.device,
-            sampling=sampling, fast=fast, show_progress=False)
+            sampling=sampling, show_progress=False)
+        # Settings share models, so that each is compiled once.
+        name = describe_options(fast)
+        if name not in models:
+            models[name] = self.inferencer.model
+            if fast is not None:
+                accelerate(models[name], **fast)
+        self.inferencer.model = models[name]
 
     def run(self, files: list[str]) -> list[dict]:
         results = self.inferencer(files, batch_size=self.batch_size, **self.budget)
@@ -102,11 +109,11 @@ class MMAction2:
 
 
 def build_settings(args: argparse.Namespace) -> list[MMAction2 | Ours]:
-    settings = [] if args.no_mmaction2 else [MMAction2(args)]
+    settings, models = [] if args.no_mmaction2 else [MMAction2(args)], {}
     for num, fast, sampling, batch_size in product(
             args.budgets, [None, args.fast] if args.fast else [None], args.samplings,
             args.batch_sizes):
-        settings.append(Ours(args, num, fast, sampling, batch_size))
+        settings.append(Ours(args, num, fast, sampling, batch_size, models))
     return settings
 
 

@@ -1,5 +1,5 @@
-# FCVID: 239 classes, 45,611 training and 45,612 test videos; some have several labels. The lists are
-# written by tools/data/fcvid/prepare.py.
+# FCVID: 239 classes, 45,611 training and 45,612 test videos; some have several labels. The lists
+# are written by tools/data/fcvid/prepare.py.
 _base_ = './audio_visual_224.py'
 
 data_root = 'data/FCVID'

@@ -179,8 +179,9 @@ def test_decode_costs(tmp_path):
 
 
 def test_frames_that_no_other_refers_to_are_left_out(tmp_path, monkeypatch):
-    path = write_clip(tmp_path / 'clip.mp4', num_frames=60, video_options=dict(
-        preset='medium', g='60', bf='2', **{'x264-params': 'bframes=2:b-pyramid=none:b-adapt=0:scenecut=0'}))
+    path = write_clip(tmp_path / 'clip.mp4', num_frames=60, video_options={
+        'preset': 'medium', 'g': '60',
+        'x264-params': 'bframes=2:b-pyramid=none:b-adapt=0:scenecut=0'})
     decoded = VideoReader._decoded_frames
     seen = []
     monkeypatch.setattr(VideoReader, '_decoded_frames',
