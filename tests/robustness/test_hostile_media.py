@@ -9,6 +9,9 @@ from tests.robustness.fuzz import VERDICTS
 from tests.robustness.media_cases import CASES
 from tests.robustness.suite import run_case, run_mutants, warm_up
 
+# `make robustness` runs all of it, and prints the table.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module', autouse=True)
 def warm():

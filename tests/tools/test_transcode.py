@@ -287,6 +287,7 @@ def test_a_worker_that_dies_costs_one_file(tool, settings, tmp_path):
     assert 'longer than' in worker.outcome()['error'] and not worker.process.is_alive()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(tool, tmp_path):
     """SIGKILL, twenty times: what has its name is whole, and a last run completes the rest."""
     source, dest = tmp_path / 'in', tmp_path / 'out'

@@ -97,6 +97,7 @@ def test_activitynet(load_prepare, tmp_path):
     assert metrics['acc/mean_average_precision'] == 1 and metrics['cost/gmacs_mean'] > 0
 
 
+@pytest.mark.slow
 def test_fcvid(load_prepare, tmp_path):
     names = ['panda/a1b2c3d4e5f.mp4', 'making cake/_-c3d4e5f6g.mp4', 'beach/c5d6e7f8g9h.flv.mp4']
     write_tree(tmp_path / 'videos', names)
@@ -119,6 +120,7 @@ def test_fcvid(load_prepare, tmp_path):
     assert metrics['acc/mean_average_precision'] == 1
 
 
+@pytest.mark.slow
 def test_mini_kinetics(load_prepare, tmp_path):
     """The set of 121k: the list's labels, Kinetics' names, clips named with their times."""
     write_tree(tmp_path / 'videos', [
