@@ -13,8 +13,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', help='folder to write, data/glancebench-SIZE by default')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--workers', type=int, default=min(8, os.cpu_count() or 1))
-    for split in ('train', 'val', 'test'):
-        parser.add_argument(f'--num-{split}', type=int, help='videos, if not as many as usual')
+    for flag in ('--num-train', '--num-val', '--num-test'):
+        parser.add_argument(flag, type=int, help='videos, if not as many as usual')
     return parser.parse_args()
 
 
