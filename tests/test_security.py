@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import importlib.util
 import os
 import pickle
 import socket
@@ -20,6 +19,7 @@ from avgn_mm.datasets.data_root import join_inside
 from avgn_mm.datasets.transforms.video_reader import MediaReadError, VideoReader
 from avgn_mm.evaluation.exits import read_thresholds
 from avgn_mm.registry import DATASETS, MODELS
+from tests.scripts import load_script
 from tests.tiny_set import data_options, write_tiny_set
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,12 +56,8 @@ def nothing_explodes(tmp_path):
 
 def run_tool(path, *arguments):
     """A tool's ``main`` in this process."""
-    path = ROOT / 'tools' / path
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    tool = importlib.util.module_from_spec(spec)
+    tool = load_script(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(path.parent)  # as Python does for a script
-        spec.loader.exec_module(tool)
         patch.setattr(sys, 'argv', [str(path), *map(str, arguments)])
         tool.main()
 

@@ -1,5 +1,6 @@
 """From annotations and a folder of videos to MMAction2's lists, class names and a report."""
 
+import argparse
 import json
 import os
 import os.path as osp
@@ -146,6 +147,19 @@ def table(report: dict) -> str:
 def _write(path: str, lines: Sequence[str]) -> None:
     with open(path, 'w', encoding='utf-8') as file:
         file.writelines(f'{line}\n' for line in lines)
+
+
+def prepare_and_tell(splits: dict[str, Sequence[Entry]], classes: Sequence[str],
+                     args: argparse.Namespace, *, multi_label: bool) -> None:
+    """What every script does with what it has read; for arguments see :func:`prepare`.
+
+    Raises:
+        SystemExit: As :func:`finish`.
+    """
+    where_configs_look = osp.join(args.out, 'videos')
+    report = prepare(splits, classes, videos=args.videos or where_configs_look, out=args.out,
+                     multi_label=multi_label, workers=args.workers)
+    finish(report, args.out, where_configs_look)
 
 
 def finish(report: dict, out: str, default_videos: str) -> None:

@@ -1,28 +1,16 @@
 """The analysis tools as modules, and a config that they measure in no time."""
 
-import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 
+from tests.scripts import load_script
 from tests.tiny import IMAGE_SIZE, NUM_FRAMES, avgn_config
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
 
 
 @pytest.fixture(scope='session')
 def load_tool():
     """Import a tool by its name."""
-    sys.path.insert(0, str(TOOLS))  # as for a script: tools import their neighbours
-
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, TOOLS / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+    return lambda name: load_script(f'analysis_tools/{name}.py')
 
 
 @pytest.fixture(scope='session')

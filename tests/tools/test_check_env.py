@@ -1,12 +1,13 @@
 """``tools/check_env.py`` on environments that do not exist: names and versions are faked."""
 
-import importlib.util
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from tests.scripts import load_script
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'tools' / 'check_env.py'
 GOOD = {
@@ -28,9 +29,7 @@ GOOD = {
 @pytest.fixture
 def check_env(monkeypatch):
     """The script's module in an environment that a test describes with ``check_env.has``."""
-    spec = importlib.util.spec_from_file_location('check_env', SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script('check_env.py')
     module.has = dict(GOOD)
     module.requires = {'torchvision': ['numpy', 'torch (==2.11.0)', 'scipy ; extra == "scipy"']}
     module.unloadable = {}

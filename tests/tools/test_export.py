@@ -1,8 +1,6 @@
 """``export.py``: what it writes gives the eager scores, or the tool says that it does not."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +9,14 @@ import torch
 from avgn_mm.deployment import export as deployment
 from avgn_mm.deployment.graphs import AVGNGraph
 from avgn_mm.deployment.stages import StagedAVGN
+from tests.scripts import load_script
 from tests.tiny import NUM_FRAMES, batch
 from tests.tiny_set import write_tiny_set
-
-TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'deployment' / 'export.py'
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('export', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script('deployment/export.py')
 
 
 @pytest.fixture(scope='module')

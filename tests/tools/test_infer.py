@@ -1,22 +1,17 @@
 """The tool that classifies files: resumable, and nothing stops it."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
+from tests.scripts import load_script
 from tests.tiny_set import write_tiny_set
-
-TOOL = Path(__file__).resolve().parents[2] / 'tools/infer.py'
 
 
 @pytest.fixture(scope='module')
 def infer():
-    spec = importlib.util.spec_from_file_location('infer', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script('infer.py')
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,5 @@
 """``tools/infer.py --highlights``: moments as JSON and as files."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,20 +7,12 @@ import pytest
 
 from avgn_mm.datasets.transforms.video_reader import VideoReader
 from tests.highlight_set import write_config, write_long_clip
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.scripts import load_script
 
 
 @pytest.fixture(scope='module')
 def infer():
-    return load(ROOT / 'tools/infer.py')
+    return load_script('infer.py')
 
 
 @pytest.fixture(scope='module')

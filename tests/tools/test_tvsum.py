@@ -1,7 +1,6 @@
 """TVSum from its official files to a score."""
 
 import argparse
-import importlib.util
 import json
 from pathlib import Path
 
@@ -18,21 +17,15 @@ from tests.highlight_set import (
     write_long_clip,
     write_tsv,
 )
+from tests.scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / 'shared/data/annotations/tvsum/ydata-tvsum50.mat'
 
 
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope='module')
 def prepare():
-    return load(ROOT / 'tools/data/tvsum/prepare.py')
+    return load_script('data/tvsum/prepare.py')
 
 
 @pytest.fixture(scope='module')
@@ -183,7 +176,7 @@ def test_dry_run(prepare, tmp_path):
     assert metrics['highlight/top5_mAP'] == pytest.approx(np.mean(found))
     assert 0 < metrics['highlight/all_mAP'] < 1 and metrics['cost/frames_encoded'] == 8
 
-    draw = load(ROOT / 'tools/analysis_tools/draw_highlights.py')
+    draw = load_script('analysis_tools/draw_highlights.py')
     out = tmp_path / 'figure.png'
     draw.main(['--out', str(out), '--device', 'cpu', '--', config, weights, '-esJrBWj2d8'])
     with Image.open(out) as picture:

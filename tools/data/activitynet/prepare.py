@@ -17,7 +17,7 @@ from avgn_mm.datasets.annotation_lists import (
     split_name,
     video_id,
 )
-from avgn_mm.datasets.preparation import finish, prepare
+from avgn_mm.datasets.preparation import prepare_and_tell
 
 # Names in the order of MMAction2's label map, each with a training video of that class only.
 CLASSES = Path(__file__).with_name('classes.csv')
@@ -121,10 +121,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                          f'{args.annotations}')
     splits = (read_release(releases[0], classes) if releases else
               read_lists(args.annotations, classes, known, args.variant))
-    videos = args.videos or os.path.join(args.out, 'videos')
-    report = prepare(splits, classes, videos=videos, out=args.out, multi_label=True,
-                     workers=args.workers)
-    finish(report, args.out, os.path.join(args.out, 'videos'))
+    prepare_and_tell(splits, classes, args, multi_label=True)
 
 
 if __name__ == '__main__':

@@ -17,7 +17,7 @@ from avgn_mm.datasets.annotation_lists import (
     split_name,
     video_id,
 )
-from avgn_mm.datasets.preparation import finish, prepare
+from avgn_mm.datasets.preparation import prepare_and_tell
 
 NUM_CLASSES = 239
 SUBSETS = dict(train='train', test='val', val='val')
@@ -116,10 +116,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     splits, classes = read_annotations(args.annotations)
-    videos = args.videos or os.path.join(args.out, 'videos')
-    report = prepare(splits, classes, videos=videos, out=args.out, multi_label=True,
-                     workers=args.workers)
-    finish(report, args.out, os.path.join(args.out, 'videos'))
+    prepare_and_tell(splits, classes, args, multi_label=True)
 
 
 if __name__ == '__main__':

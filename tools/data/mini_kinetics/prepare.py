@@ -20,7 +20,7 @@ from avgn_mm.datasets.annotation_lists import (
     split_name,
     video_id,
 )
-from avgn_mm.datasets.preparation import finish, prepare
+from avgn_mm.datasets.preparation import prepare_and_tell
 
 NUM_CLASSES = 200
 # Names of the 121k set by label. The 80k set has other classes, about half of them also here.
@@ -147,10 +147,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     splits, classes = read_annotations(args.annotations, args.variant)
-    videos = args.videos or os.path.join(args.out, 'videos')
-    report = prepare(splits, classes, videos=videos, out=args.out, multi_label=False,
-                     workers=args.workers)
-    finish(report, args.out, os.path.join(args.out, 'videos'))
+    prepare_and_tell(splits, classes, args, multi_label=False)
 
 
 if __name__ == '__main__':
