@@ -103,8 +103,12 @@ class EpochBasedTrainLoop(_EpochBasedTrainLoop):
         loop.run()
 
     def _check_losses(self, idx: int, data_batch: dict, outputs: dict) -> None:
-        losses = {name: torch.as_tensor(value).item() for name, value in outputs.items()
+        losses = {name: torch.as_tensor(value).float() for name, value in outputs.items()
                   if 'loss' in name}
+        if not losses:
+            return
+        # Together, as a GPU is waited for each time.
+        losses = dict(zip(losses, torch.stack([*losses.values()]).tolist()))
         wrong = {name: f'{name} is {value}' for name, value in losses.items()
                  if not math.isfinite(value)}
         if len(wrong) > 1:
