@@ -13,14 +13,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-import torch
 
 from avgn_mm.datasets.highlight_dataset import SampleWindow, count_windows
 from avgn_mm.datasets.transforms.video_reader import MediaReadError, open_container
 from avgn_mm.evaluation.metrics.highlight_metric import shot_scores
 
 from .inferencer import AVInferencer, _Prepared, describe
-from .lazy_frames import FrameSource, _KeptOpen
+from .lazy_frames import _KeptOpen
 
 # PyAV's muxers of others, such as AVI, crash where they cannot hold what they are given.
 _CONTAINERS = ('.mp4', '.mov', '.mkv')
@@ -92,9 +91,7 @@ class HighlightFinder(AVInferencer):
         result = Highlights(str(filename))
         sample = SampleWindow(num_frames=self.model.num_frames, layout=layout)
         try:
-            if not Path(filename).is_file():
-                raise MediaReadError(f'{filename}: no such file')
-            opened = self.pipeline['open'](dict(filename=str(filename)))
+            opened = self.pipeline['open'](self._results(filename))
         except Exception as error:  # of any file that somebody has; the others must go on
             result.error = describe(error)
             return result
@@ -134,10 +131,7 @@ class HighlightFinder(AVInferencer):
         prepared = _Prepared(known['filename'])
         known = dict(known, video_reader=_KeptOpen(known['video_reader']))
         try:
-            prepared.source = FrameSource(known, self.pipeline['frames'], self._normalise)
-            if self.pipeline['audio'] is not None:
-                heard = self.pipeline['audio'](dict(known))
-                prepared.audios = self._normalise_audio(torch.from_numpy(heard['audios']))
+            self._attach(prepared, known)
         except Exception as error:
             prepared.error = describe(error)
         return prepared

@@ -195,18 +195,22 @@ class AVInferencer(BaseInferencer):
         try:
             start = time.perf_counter()
             results = self.pipeline['open'](self._results(item))
-            opened = time.perf_counter()
-            prepared.milliseconds['open'] = 1e3 * (opened - start)
-            prepared.source = FrameSource(results, self.pipeline['frames'], self._normalise)
-            if self.pipeline['audio'] is not None:
-                heard = self.pipeline['audio'](dict(results))
-                prepared.audios = self._normalise_audio(torch.from_numpy(heard['audios']))
-                prepared.milliseconds['audio'] = 1e3 * (time.perf_counter() - opened)
+            prepared.milliseconds['open'] = 1e3 * (time.perf_counter() - start)
+            self._attach(prepared, results)
             prepared.source.prefetch(self.model.certain_frames())
         except Exception as error:  # of any file that somebody has; the others must go on
             prepared.close()
             return _Prepared(filename, error=describe(error))
         return prepared
+
+    def _attach(self, prepared: _Prepared, results: dict) -> None:
+        """Give a video its frames, which are decoded when they are wanted, and its sound."""
+        start = time.perf_counter()
+        prepared.source = FrameSource(results, self.pipeline['frames'], self._normalise)
+        if self.pipeline['audio'] is not None:
+            heard = self.pipeline['audio'](dict(results))
+            prepared.audios = self._normalise_audio(torch.from_numpy(heard['audios']))
+            prepared.milliseconds['audio'] = 1e3 * (time.perf_counter() - start)
 
     def _results(self, item: str | dict) -> dict:
         """What a pipeline starts from: a file, or a decoded video as an open one.

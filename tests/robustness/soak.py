@@ -6,27 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from avgn_mm.registry import DATASETS
 from tests.robustness.media_cases import CASES
 
+ROOT = Path(__file__).resolve().parents[2]
 # The training pipeline of the paper's configs, at half the frames.
-PIPELINE = [
-    dict(type='AVInit'),
-    dict(type='SampleFrameTimes', num_frames=8),
-    dict(type='DecodeFrames'),
-    dict(type='Resize', scale=(256, 256), keep_ratio=False),
-    dict(type='MultiScaleCrop', input_size=224, scales=(1, 0.875, 0.75, 0.66),
-         random_crop=False, max_wh_scale_gap=1),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
-    dict(type='Flip', flip_ratio=0.5),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='DecodeAudio'),
-    dict(type='LogMel'),
-    dict(type='MaskSpectrogram'),
-    dict(type='PackActionInputs', collect_keys=('imgs', 'audios')),
-]
+PIPELINE = Config.fromfile(ROOT / 'configs/_base_/datasets/audio_visual_224.py').train_pipeline
+PIPELINE[1].num_frames = 8
 # Two good files for a bad one; pictures of usual sizes, as these are many reads.
 GOOD = ('H.264 and AAC, mp4', 'VP9 and Opus, webm', 'MPEG-2 and MP2, ts', 'MPEG-4 and PCM, avi',
         'HEVC and AAC, mp4', 'AV1 and Opus, mp4', 'video only', 'rotated by 90', 'sound in 5.1',

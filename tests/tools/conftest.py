@@ -14,6 +14,11 @@ def load_tool():
 
 
 @pytest.fixture(scope='session')
+def infer():
+    return load_script('infer.py')
+
+
+@pytest.fixture(scope='session')
 def tiny_config(tmp_path_factory):
     """A config file of the tiny AVGN; its pipeline crops."""
     pipeline = [

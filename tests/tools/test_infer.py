@@ -5,13 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts import load_script
 from tests.tiny_set import write_tiny_set
-
-
-@pytest.fixture(scope='module')
-def infer():
-    return load_script('infer.py')
 
 
 @pytest.fixture(scope='module')

@@ -7,12 +7,6 @@ import pytest
 
 from avgn_mm.datasets.transforms.video_reader import VideoReader
 from tests.highlight_set import write_config, write_long_clip
-from tests.scripts import load_script
-
-
-@pytest.fixture(scope='module')
-def infer():
-    return load_script('infer.py')
 
 
 @pytest.fixture(scope='module')
