@@ -1,11 +1,12 @@
 """Transforms from one video file to frames and log-mel spectrograms."""
 
 from .audio import DecodeAudio, LogMel, MaskSpectrogram
+from .audio_corruption import CorruptAudio
 from .decoding import AVInit, DecodeFrames
 from .sampling import SampleFrameTimes
 from .video_reader import MediaReadError
 
 __all__ = [
-    'AVInit', 'DecodeAudio', 'DecodeFrames', 'LogMel', 'MaskSpectrogram', 'MediaReadError',
-    'SampleFrameTimes'
+    'AVInit', 'CorruptAudio', 'DecodeAudio', 'DecodeFrames', 'LogMel', 'MaskSpectrogram',
+    'MediaReadError', 'SampleFrameTimes'
 ]

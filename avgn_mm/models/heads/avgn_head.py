@@ -88,6 +88,11 @@ class AVGNHead(VideoHead):
         pooled = self.classifier.embed(feats).amax(dim=1, keepdim=True)
         return self.classifier.classify(pooled, first_step=feats.shape[1] - 1).squeeze(1)
 
+    @torch.no_grad()
+    def classify_local(self, local: torch.Tensor) -> torch.Tensor:
+        """What f_L makes of each patch by itself, without dropout: (B, N, D_L) -> (B, N, C)."""
+        return self.fc_local[-1](local)
+
     def visual_losses(self, visual: torch.Tensor, local: torch.Tensor, labels: torch.Tensor
                       ) -> dict[str, torch.Tensor]:
         """L_V (eq. 9) from the pooled e^G (B, T, D_G) and e^L (B, T, D_L)."""

@@ -1,3 +1,4 @@
-from .crop import crop_patches, patch_boxes
+from .audio_dropout import AudioDropout
+from .crop import crop_patches, patch_boxes, pool_patches
 
-__all__ = ['crop_patches', 'patch_boxes']
+__all__ = ['AudioDropout', 'crop_patches', 'patch_boxes', 'pool_patches']

@@ -56,3 +56,21 @@ def crop_patches(images: torch.Tensor, actions: torch.Tensor, patch_size: int) -
                         y[:, :, None].expand(-1, -1, patch_size)), dim=-1)
     return F.grid_sample(images, grid.to(images.dtype), padding_mode='border',
                          align_corners=False)
+
+
+def pool_patches(maps: torch.Tensor, actions: torch.Tensor, patch_size: int, image_size: int
+                 ) -> torch.Tensor:
+    """Average feature maps over what lies under the patches, which is differentiable in place.
+
+    Args:
+        maps (torch.Tensor): (B, N, D, H, W), of the whole images.
+        actions (torch.Tensor): (B, N, 2), as in :func:`patch_boxes`.
+        patch_size (int): P, in pixels of the images.
+        image_size (int): Width of the images, of which the patch is the same share.
+
+    Returns:
+        torch.Tensor: (B, N, D).
+    """
+    side = max(round(patch_size * maps.shape[-1] / image_size), 1)
+    patches = crop_patches(maps.flatten(0, 1), actions.flatten(0, 1), side)
+    return patches.mean(dim=(2, 3)).unflatten(0, maps.shape[:2])

@@ -19,6 +19,15 @@ class PatchPolicy(BaseModule):
         feature_size (int): H_G = W_G. Defaults to 7.
         hidden_channels (int): Channels after the 1x1 convolution. Defaults to 64.
         embed_dims (int): Width of the FC layer and of the GRU. Defaults to 512.
+        num_places (int, optional): Not in the paper: choose among so many evenly spaced places a
+            side, the nearest to what the sigmoid says, whose gradient the choice has
+            (straight-through; Bengio et al., 2013). Where neighbours lie whole pixels apart the
+            crop interpolates nothing, which would blur fine textures. The places are few, as
+            AdaFocus' (ICCV 2021) are, but ordered, so no policy gradient is needed; and testing
+            chooses as training does. Defaults to None: any place.
+
+    Raises:
+        ValueError: If ``num_places`` is less than 2.
     """
 
     def __init__(self,
@@ -26,8 +35,12 @@ class PatchPolicy(BaseModule):
                  in_channels: int,
                  feature_size: int = 7,
                  hidden_channels: int = 64,
-                 embed_dims: int = 512) -> None:
+                 embed_dims: int = 512,
+                 num_places: int | None = None) -> None:
         super().__init__()
+        if num_places is not None and num_places < 2:
+            raise ValueError(f'num_places={num_places}: a choice needs 2 places a side or more')
+        self.num_places = num_places
         self.feature_size = feature_size
         self.embed_dims = embed_dims
         self.encoder = nn.Sequential(
@@ -74,4 +87,9 @@ class PatchPolicy(BaseModule):
             states, memory = self.gru(packed, memory)
             padded, _ = pad_packed_sequence(states, batch_first=True)
             states = torch.cat([row[:n] for row, n in zip(padded, lengths)])
-        return self.coordinates(states).sigmoid(), memory[0]
+        places = self.coordinates(states).sigmoid()
+        if self.num_places is not None:
+            steps = self.num_places - 1
+            nearest = (places.detach() * steps).round() / steps
+            places = nearest + (places - places.detach())
+        return places, memory[0]

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from mmaction.models import BaseRecognizer
 
 from avgn_mm.evaluation.exits import read_thresholds
-from avgn_mm.models.layers import crop_patches, patch_boxes
+from avgn_mm.models.layers import AudioDropout, crop_patches, patch_boxes
+from avgn_mm.models.losses import frame_confidence
 from avgn_mm.registry import MODELS
 
 from .avgn_cost import AVGNCost
@@ -75,8 +76,15 @@ class AVGN(BaseRecognizer):
         audio_fusion (dict, optional): psi.
         saliency_loss, mask_loss, ordered_loss (dict, optional): L_s, L_mask and L_ord. Table 7
             sets ``loss_weight=0``, which keeps all parameters in the graph.
-        hindsight_loss (dict, optional): Not in the paper; needs ``random_patch``. It then teaches
-            pi alone: no gradient of the crop reaches pi, as in Uni-AdaFocus. Defaults to None.
+        hindsight_loss, surrogate_loss (dict, optional): Not in the paper. With either of them no
+            gradient of the crop reaches pi, as in Uni-AdaFocus: they teach it. Hindsight needs
+            ``random_patch``; the surrogate's channels and classes are filled in. Default to None.
+        distillation_loss (dict, optional): Not in the paper: small k learn from k = T, the
+            learned patches alone. Defaults to None.
+        saliency_target (str): What L_s takes for a frame's confidence. ``'fused'`` is the paper's
+            (eq. 11): the greatest probability that f_C^AV gives any class. ``'focus'`` is not: the
+            probability that f_L's own classifier gives the true class, so that frames where the
+            close look pays are salient, whatever they sound like. Defaults to ``'fused'``.
         num_frames (int): T.
         patch_size (int): P, in pixels of the input frames.
         visual_channels (int): D_G.
@@ -87,15 +95,16 @@ class AVGN(BaseRecognizer):
         policy_scope (str): ``'encoded'`` or ``'selected'``: which frames AESPA and pi see.
         train_cfg (dict): ``num_glances``: T_G, or None to draw it for each batch;
             ``random_patch``: whether to classify uniformly random patches too, AdaFocusV2's
-            second pass, which trains f_L on all places.
+            second pass, which trains f_L on all places; ``audio_dropout``: None or, not in the
+            paper, the settings of an ``AudioDropout``.
         test_cfg (dict): ``num_glances``: T_G; ``num_focus``: k; ``exit_thresholds``: None or, for
             early exit (AVGN+), a threshold for each of k steps, or the path of a JSON file of
             ``tools/analysis_tools/solve_exits.py``.
         data_preprocessor (dict): MMAction2's ``MultiModalDataPreprocessor``.
 
     Raises:
-        ValueError: If ``policy_scope`` is unknown, T_G or k is not in 1..T, or
-            ``audio_channels`` is missing.
+        ValueError: If ``policy_scope`` or ``saliency_target`` is unknown, T_G or k is not in 1..T,
+            or ``audio_channels`` is missing.
     """
 
     def __init__(self,
@@ -117,6 +126,9 @@ class AVGN(BaseRecognizer):
                  mask_loss: dict | None = None,
                  ordered_loss: dict | None = None,
                  hindsight_loss: dict | None = None,
+                 surrogate_loss: dict | None = None,
+                 distillation_loss: dict | None = None,
+                 saliency_target: str = 'fused',
                  glance_size: int | None = None,
                  policy_scope: str = 'encoded',
                  train_cfg: dict | None = None,
@@ -124,6 +136,8 @@ class AVGN(BaseRecognizer):
                  data_preprocessor: dict | None = None) -> None:
         if policy_scope not in ('encoded', 'selected'):
             raise ValueError(f"policy_scope must be 'encoded' or 'selected', got {policy_scope!r}")
+        if saliency_target not in ('fused', 'focus'):
+            raise ValueError(f"saliency_target must be 'fused' or 'focus', got {saliency_target!r}")
         if audio_backbone is not None and audio_channels is None:
             raise ValueError('model.audio_backbone needs model.audio_channels, its output channels')
         if audio_backbone is None:
@@ -152,6 +166,12 @@ class AVGN(BaseRecognizer):
         self.mask_loss = build(mask_loss)
         self.ordered_loss = build(ordered_loss)
         self.hindsight_loss = build(hindsight_loss)
+        self.surrogate_loss = build(surrogate_loss, in_channels=visual_channels,
+                                    num_classes=self.cls_head.num_classes)
+        self.distillation_loss = build(distillation_loss)
+        dropout = self.train_cfg.get('audio_dropout')
+        self.audio_dropout = None if dropout is None else AudioDropout(**dropout)
+        self.saliency_target = saliency_target
         self.num_frames = num_frames
         self.patch_size = patch_size
         self.glance_size = glance_size
@@ -504,6 +524,10 @@ class AVGN(BaseRecognizer):
         imgs, audios = self.unpack(inputs)
         batch_size, num_frames = imgs.shape[:2]
         labels = self.cls_head.gather_labels(data_samples).to(imgs.device)
+        audio_labels = labels
+        if self.audio_dropout is not None and audios is not None:
+            audios, source = self.audio_dropout(audios)
+            audio_labels = labels[source]
         maps = self.encode_frames(imgs.flatten(0, 1)).unflatten(0, (batch_size, num_frames))
         visual = maps.mean(dim=(3, 4))
         audio = None if self.audio_backbone is None else self.encode_audio(audios)
@@ -528,8 +552,8 @@ class AVGN(BaseRecognizer):
         self.locate(glance, videos, order)
         frames = imgs.flatten(0, 1)
         actions = glance.actions
-        if self.hindsight_loss is not None:
-            # Its gradient is small beside that of the crop, which is noise where textures are fine.
+        if self.hindsight_loss is not None or self.surrogate_loss is not None:
+            # Their gradient is small beside that of the crop, noise where textures are fine.
             actions = actions.detach()
         passes = [actions]
         if self.train_cfg.get('random_patch', False):
@@ -553,24 +577,40 @@ class AVGN(BaseRecognizer):
         losses['loss_cls'] = head.cross_entropy(step_logits, labels_twice)
         losses.update(head.visual_losses(visual, local, labels_twice))
         if audio is not None:
-            losses.update(head.audio_losses(take(audio, order[:batch_size]), labels))
+            losses.update(head.audio_losses(take(audio, order[:batch_size]), audio_labels))
         if self.hindsight_loss is not None:
             confidence = head.true_class_confidence(
                 head.classifier.classify_alone(embedded), labels_twice).chunk(2)
             losses['loss_hindsight'] = self.hindsight_loss(
                 *take(torch.cat((glance.actions, passes[1])), order).chunk(2), *confidence)
+        if self.surrogate_loss is not None:
+            losses['loss_surrogate'] = self.surrogate_loss(
+                glance.maps, glance.actions, self.patch_size, imgs.shape[-1],
+                lambda logits: head.cross_entropy(logits, labels))
+        # What follows is of the learned patches alone, as at test.
+        embedded, local, step_logits = (x[:batch_size] for x in (embedded, local, step_logits))
         if saliency is not None:
-            # The learned patches alone, as at test.
-            embedded = embedded[:batch_size]
-            ordered_saliency = saliency.gather(1, order[:batch_size])
-            if self.saliency_loss is not None:
-                losses['loss_saliency'] = self.saliency_loss(
-                    ordered_saliency, head.classifier.classify_alone(embedded))
-            if self.ordered_loss is not None:
-                losses['loss_ordered'] = self.ordered_loss(
-                    head.classifier, embedded, ordered_saliency,
-                    lambda logits: head.cross_entropy(logits, labels))
+            losses.update(self._saliency_losses(
+                saliency.gather(1, order[:batch_size]), embedded, local, labels))
+        if self.distillation_loss is not None:
+            losses['loss_distillation'] = self.distillation_loss(step_logits)
         if labels.dim() == 1:
-            hits = step_logits[:batch_size, -1].argmax(dim=-1) == labels
+            hits = step_logits[:, -1].argmax(dim=-1) == labels
             losses['top1_acc'] = hits.float().mean()
+        return losses
+
+    def _saliency_losses(self, saliency: torch.Tensor, embedded: torch.Tensor,
+                         local: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """L_s and L_ord from saliency (B, T), f_C's features (B, T, H) and e^L (B, T, D_L)."""
+        head, losses = self.cls_head, {}
+        if self.saliency_loss is not None:
+            if self.saliency_target == 'fused':
+                confidence = frame_confidence(head.classifier.classify_alone(embedded))
+            else:
+                confidence = head.true_class_confidence(head.classify_local(local), labels)
+            losses['loss_saliency'] = self.saliency_loss(saliency, confidence)
+        if self.ordered_loss is not None:
+            losses['loss_ordered'] = self.ordered_loss(
+                head.classifier, embedded, saliency,
+                lambda logits: head.cross_entropy(logits, labels))
         return losses

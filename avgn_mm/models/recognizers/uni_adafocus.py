@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from avgn_mm.frame_order import coarse_to_fine_order
-from avgn_mm.models.layers import crop_patches, patch_boxes
+from avgn_mm.models.layers import crop_patches, patch_boxes, pool_patches
 from avgn_mm.models.necks.temporal_policy import draw_frames, inclusion_shares
 from avgn_mm.registry import MODELS
 
@@ -226,7 +226,5 @@ class UniAdaFocus(SelectiveRecognizer):
         Returns:
             torch.Tensor: Logits (B, 1, C) of the mean over place and time.
         """
-        side = max(round(self.patch_size * maps.shape[-1] / image_size), 1)
-        patches = crop_patches(maps.flatten(0, 1), actions.flatten(0, 1), side)
-        feats = patches.mean(dim=(2, 3)).unflatten(0, maps.shape[:2])
+        feats = pool_patches(maps, actions, self.patch_size, image_size)
         return self.cls_head.fc_spatial(feats.mean(dim=1, keepdim=True))

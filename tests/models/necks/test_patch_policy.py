@@ -74,3 +74,23 @@ def test_gradient_flows_back_in_time():
 def test_maps_of_another_size():
     with pytest.raises(ValueError, match=r'feature_size=2, but the maps of f_G are 3 x 2'):
         policy()(torch.randn(1, 3, 3, 2), [1])
+
+
+def test_few_places():
+    """The nearest of n places a side, with the gradient of the place that was asked for."""
+    pi, maps = policy().requires_grad_(), torch.randn(12, 3, 2, 2)
+    wanted, memory = pi(maps, [4, 8])
+    pi.num_places = 5
+    chosen, same_memory = pi(maps, [4, 8])
+    assert set(chosen.flatten().tolist()) <= {0., .25, .5, .75, 1.}
+    assert len(chosen.unique()) > 1 and (chosen - wanted).abs().max() <= 0.125
+    torch.testing.assert_close(memory, same_memory)
+    slopes = torch.randn(12, 2)
+    for asked, given in zip(*(torch.autograd.grad((places * slopes).sum(), pi.parameters())
+                              for places in (wanted, chosen))):
+        torch.testing.assert_close(asked, given)
+
+
+def test_one_place_is_no_choice():
+    with pytest.raises(ValueError, match='num_places=1'):
+        PatchPolicy(in_channels=3, num_places=1)
