@@ -1,11 +1,12 @@
 """From video files to labels, with the frames and patches that decided: ``AVInferencer``.
 
 Decoding is staged: sound and the frames that every prediction reads come first, by a thread that
-already prepares the next video; all other frames are decoded when the recognizer asks for them.
+already prepares the next videos; all other frames are decoded when the recognizer asks for them.
 """
 
 import glob
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from .lazy_frames import FrameSource, LazyFrames
 
 # Transforms that read or change the sound; the others see frames.
 _AUDIO_TRANSFORMS = ('DecodeAudio', 'LogMel')
+# What a video takes to prepare varies much: with one alone in store the model often has to wait.
+_BATCHES_AHEAD = 2
 
 
 @dataclass
@@ -173,20 +176,20 @@ class AVInferencer(BaseInferencer):
     # ------------------------------------------------------------ preparing, in a thread
 
     def preprocess(self, inputs: Sequence, batch_size: int = 1) -> Iterator[list[_Prepared]]:
-        """Open files and read what every prediction needs, one batch ahead of the model."""
-        groups = [inputs[i:i + batch_size] for i in range(0, len(inputs), batch_size)]
+        """Open files and read what every prediction needs, some batches ahead of the model."""
+        ahead = deque()
         with ThreadPoolExecutor(max_workers=1) as thread:
-            ahead = None
             try:
-                for group in [*groups, None]:
-                    current, ahead = ahead, None
-                    if group is not None:
-                        ahead = thread.submit(lambda group=group: [*map(self._prepare, group)])
-                    if current is not None:
-                        yield current.result()
+                for i in range(0, len(inputs), batch_size):
+                    group = inputs[i:i + batch_size]
+                    ahead.append(thread.submit(lambda group=group: [*map(self._prepare, group)]))
+                    if len(ahead) > _BATCHES_AHEAD:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
             finally:  # a caller that stops early leaves no file open
-                if ahead is not None:
-                    for prepared in ahead.result():
+                for future in ahead:
+                    for prepared in [] if future.cancel() else future.result():
                         prepared.close()
 
     def _prepare(self, item: str | dict) -> _Prepared:

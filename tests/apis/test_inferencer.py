@@ -10,6 +10,7 @@ from mmengine.dataset import pseudo_collate
 
 from avgn_mm.apis import AVInferencer
 from avgn_mm.apis.inferencer import to_source_pixels
+from avgn_mm.apis.lazy_frames import FrameSource
 from avgn_mm.registry import DATASETS
 from tests.media import write_clip
 from tests.tiny import NUM_CLASSES, NUM_FRAMES
@@ -136,10 +137,17 @@ def test_stock_recognizers_are_refused():
         AVInferencer(cfg, device='cpu')
 
 
-def test_stopping_early_leaves_no_thread_waiting(inferencer, clips):
-    stream = inferencer.stream(clips)
+def test_stopping_early_leaves_no_thread_waiting_and_no_file_open(inferencer, clips, monkeypatch):
+    prepared, prepare = [], AVInferencer._prepare
+    monkeypatch.setattr(AVInferencer, '_prepare', lambda self, item: prepared.append(
+        prepare(self, item)) or prepared[-1])
+    closed, close = [], FrameSource.close
+    monkeypatch.setattr(FrameSource, 'close', lambda self: closed.append(self) or close(self))
+    stream = inferencer.stream(clips * 4)
     assert next(stream).filename == clips[0]
     stream.close()
+    assert 1 <= len(prepared) <= 3  # two are prepared ahead
+    assert {id(each.source) for each in prepared} == {id(source) for source in closed}
 
 
 def test_variable_sizes_of_one_batch(inferencer, tmp_path, clips):

@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.filter import Graph
 
-from .video_reader import MediaReadError, open_container
+from .video_reader import MediaReadError, open_container, read_only
 
 # Decoding starts this much early: Opus converges in 80 ms (RFC 7845, 4.6), AAC and MP3 in less.
 _PREROLL_SECONDS = 0.1
@@ -112,6 +112,7 @@ class AudioReader:
         self._rate = self._stream.codec_context.sample_rate
         if not self._rate:
             raise MediaReadError(f'{self.filename}: its audio track states no sample rate')
+        read_only(self._container, self._stream)
         # `_down` samples of the source last exactly as long as `_up` of the output.
         common = math.gcd(self._rate, self.sample_rate)
         self._down, self._up = self._rate // common, self.sample_rate // common

@@ -22,6 +22,9 @@ BACKENDS = ('pyav', 'decord', 'auto')
 _DECORD_FORMATS = ('mp4', 'matroska')
 # A frame the decoder leaves out is shown as a player shows it, by the one before, this long.
 _HOLD_SECONDS = 0.5
+# Ways of decoding less: leave out frames that no other refers to; besides, stop at the last wanted
+# frame's packet, where a decoder otherwise reads on to be sure of the order.
+_SKIPS, _STOPS = 1, 2
 # 8192 x 8192: a few bytes can claim a picture that no memory holds.
 _MAX_PIXELS = 2**26
 # Demuxers of text files that name other files: what they show is not what the list names.
@@ -52,6 +55,19 @@ def open_container(filename: str) -> 'av.container.InputContainer':
         container.close()
         raise MediaReadError(f'cannot open {filename}: it is a playlist of other files')
     return container
+
+
+def read_only(container: 'av.container.InputContainer', stream: 'av.stream.Stream | None') -> None:
+    """Have the demuxer pass over the data of all tracks but one; with None, of none.
+
+    Only in MP4 files, whose header says where each track's packets lie.
+    """
+    if 'mp4' not in container.format.name:
+        return
+    for each in container.streams:
+        if hasattr(each, 'discard'):  # not in old PyAV
+            kinds = type(each.discard)
+            each.discard = kinds.default if stream is None or each is stream else kinds.all
 
 
 class VideoReader:
@@ -96,7 +112,9 @@ class VideoReader:
         if not 0 < num_pixels <= _MAX_PIXELS:  # FFmpeg says 0 of what it was told not to decode
             raise MediaReadError(f'{self.filename} has pictures of an unknown size, or of more '
                                  f'than {_MAX_PIXELS} pixels')
+        read_only(self._container, self._stream)
         self._read_index()
+        read_only(self._container, None)
         self.has_audio = self._find_audio()
         self.num_bytes = len(self.times) * num_pixels * 3
         self.container_seconds = max(self.duration_seconds, (self._container.duration or 0) / 1e6)
@@ -105,7 +123,8 @@ class VideoReader:
         codec.thread_type = 'SLICE' if num_threads == 1 else 'AUTO'
         # H.264 promises that no frame refers to those that say so; HEVC does not, of its layers.
         # AVI knows frames by their decoding stamps.
-        self._skips = codec.name == 'h264' and self._container.format.name != 'avi'
+        exact = codec.name == 'h264' and self._container.format.name != 'avi'
+        self._shortcuts = _STOPS if exact else 0  # fewer where one turns out to fail
         self._needed: set[int] | None = None  # stamps of what must be decoded; None: everything
         self._decord = None if self.backend == 'pyav' else self._open_decord()
 
@@ -213,28 +232,27 @@ class VideoReader:
         return self._decode_pyav(wanted.tolist())
 
     def _decode_pyav(self, wanted: list[int]) -> list[np.ndarray]:
-        """Decode ascending indices; frames that no other refers to are left out on the way."""
-        if self._skips:
-            self._needed = set(self._stamps[wanted].tolist())
+        """Decode ascending indices, with as many shortcuts as the file allows."""
+        while self._shortcuts:
             images = self._read(wanted)
-            self._needed = None
             if images is not None:
                 return images
-            self._skips = False  # damaged, or the decoder needs all to find the order
+            self._shortcuts -= 1  # damaged, or the decoder needs more to find the order
         return self._read(wanted)
 
     def _read(self, wanted: list[int]) -> list[np.ndarray] | None:
         """Seek only where a keyframe lies between two of the frames.
 
         Returns:
-            list[np.ndarray], optional: None if ``_needed`` alone did not give the very frames.
+            list[np.ndarray], optional: None if a shortcut did not give the very frames.
         """
         images = []
         run: Iterator | None = None
         shown = ahead = None  # (index, frame): the last up to the wanted one, and one beyond it
         convert = VideoReformatter()
-        for want in wanted:
+        for i, want in enumerate(wanted):
             if run is None or (shown is not None and self._key_before(want) > shown[0] + 1):
+                self._needed = self._needed_at_once(wanted[i:]) if self._shortcuts else None
                 run = self._decode_from(want)
                 shown = ahead = None
             while shown is None or shown[0] < want:
@@ -242,18 +260,27 @@ class VideoReader:
                 if ahead is None or ahead[0] > want:
                     break  # the decoder left the wanted one out
                 shown, ahead = ahead, None
-            if self._needed is not None and (shown is None or shown[0] != want):
+            if self._shortcuts and (shown is None or shown[0] != want):
                 return None
             if shown is None or self.times[want] - self.times[shown[0]] > _HOLD_SECONDS:
                 raise MediaReadError(f'cannot decode frame {want} (at {self.times[want]:.3f} s) '
                                      f'of {self.filename}: the data is damaged there')
             picture = shown[1]
+            if self._shortcuts == _STOPS and picture.interlaced_frame:
+                return None  # its other field may be in the next packet
             # broadcasts change their resolution in the middle
             image = convert.reformat(picture, *self._size, format='rgb24').to_ndarray()
             if picture.rotation % 360:  # phones store portrait video as turned landscape
                 image = np.ascontiguousarray(np.rot90(image, round(picture.rotation / 90)))
             images.append(image)
         return images
+
+    def _needed_at_once(self, wanted: list[int]) -> set[int]:
+        """Stamps of the first frames, up to one that a later keyframe is sought for."""
+        stop = 1
+        while stop < len(wanted) and self._key_before(wanted[stop]) <= wanted[stop - 1] + 1:
+            stop += 1
+        return set(self._stamps[wanted[:stop]].tolist())
 
     @property
     def decode_costs(self) -> np.ndarray:
@@ -321,14 +348,14 @@ class VideoReader:
         codec.skip_frame = 'DEFAULT'
         intact = field_follows = True
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 if self._needed is not None:
                     needed = packet.pts is None or packet.pts in self._needed
                     # The packet after it may be the other field of the same picture.
                     codec.skip_frame = 'DEFAULT' if needed or field_follows else 'NONREF'
                     field_follows = needed
                 try:
-                    frames = packet.decode()
+                    frames = codec.decode(packet)
                 except av.FFmpegError:
                     intact = False
                     continue
@@ -338,6 +365,21 @@ class VideoReader:
                         yield frame
         except av.FFmpegError:  # the file ends early
             return
+
+    def _packets(self) -> Iterator['av.Packet']:
+        """Yield packets from here on, and in the end an empty one: the decoder gives what it has.
+
+        The end is that of the file or, as a shortcut, where nothing more is needed.
+        """
+        missing = set(self._needed or ())
+        for packet in self._container.demux(self._stream):
+            yield packet
+            missing.discard(packet.pts)
+            if self._shortcuts == _STOPS and not missing:
+                end = av.Packet()
+                end.time_base = self._stream.time_base
+                yield end
+                return
 
     def close(self) -> None:
         """Free the decoders and the file handle."""
