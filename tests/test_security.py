@@ -99,13 +99,15 @@ def test_no_tool_runs_what_a_checkpoint_holds(name, tiny_set, bomb, tmp_path):
         run_tool(name.split(',')[0], *arguments)
 
 
-def test_ablation_that_was_trained_elsewhere(bomb, videos, glancebench, tmp_path):
-    (tmp_path / 'full').mkdir()
-    os.rename(bomb, tmp_path / 'full' / 'epoch_8.pth')
+def test_row_of_a_study_that_was_trained_elsewhere(bomb, videos, glancebench, tmp_path, capsys):
+    folder = tmp_path / 'glancebench-mini/avgn/seed0'
+    folder.mkdir(parents=True)
+    os.rename(bomb, folder / 'epoch_8.pth')
     options = [f'{key}={value}' for key, value in data_options(MINI, videos, glancebench).items()]
-    with pytest.raises(pickle.UnpicklingError, match=r'epoch_8\.pth was refused'):
-        run_tool('analysis_tools/ablate.py', 4, '--only', 'exp6', '--work-dir', tmp_path,
-                 '--cfg-options', *options)
+    run_tool('analysis_tools/study.py', 'table4', '--only', 'avgn', '--seeds', 0, '--no-train',
+             '--work-dir', tmp_path, '--results', tmp_path / 'results', '--cfg-options', *options)
+    assert 'FAILED glancebench-mini/avgn/seed0, budgets: UnpicklingError' in (
+        capsys.readouterr().err)
 
 
 def test_all_tools_that_take_a_checkpoint_are_here():
@@ -117,7 +119,7 @@ def test_all_tools_that_take_a_checkpoint_are_here():
             reads.add(path.relative_to(ROOT / 'tools').as_posix())
     # The last one tests what it has trained itself, as tools/test.py does.
     assert reads == {name.split(',')[0] for name in TOOLS} | {
-        'analysis_tools/ablate.py', 'quickstart.py'}
+        'analysis_tools/study.py', 'quickstart.py'}
 
 
 @pytest.mark.parametrize('kind', [AVInferencer, HighlightFinder])

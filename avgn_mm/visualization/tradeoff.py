@@ -63,16 +63,19 @@ def draw_methods(rows: Sequence[dict], metric: str, filename: str) -> None:
     """Draw methods as points, those of one name joined.
 
     Args:
-        rows (Sequence[dict]): With ``name``, ``gmacs`` and, in ``metrics``, the metric.
+        rows (Sequence[dict]): With ``name``, ``gmacs`` and, in ``metrics``, the metric; with
+            ``error``, as the metric a share of 1, a bar of so much to both sides.
         metric (str): Its name; a share of 1.
         filename (str): Picture to write.
     """
     figure, axes = plt.subplots(figsize=(7, 5), layout='constrained')
     for i, name in enumerate(dict.fromkeys(row['name'] for row in rows)):
-        points = sorted((row['gmacs'], 100 * row['metrics'][metric])
+        points = sorted((row['gmacs'], 100 * row['metrics'][metric], 100 * row.get('error', 0))
                         for row in rows if row['name'] == name)
-        axes.plot(*zip(*points), marker=MARKERS[i % len(MARKERS)], markersize=6, linewidth=1.2,
-                  color=plt.cm.tab20(i % 20), label=name)
+        x, y, errors = zip(*points)
+        axes.errorbar(x, y, yerr=errors if any(errors) else None,
+                      marker=MARKERS[i % len(MARKERS)], markersize=6, linewidth=1.2, capsize=2,
+                      color=plt.cm.tab20(i % 20), label=name)
     axes.set(xlabel='GMACs a video (mean)', ylabel=f'{metric} (%)')
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8, loc='lower right')
