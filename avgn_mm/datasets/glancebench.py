@@ -218,10 +218,17 @@ def _ground_truth(spec: GlanceBenchSpec, plan: dict) -> dict:
     return dict(has_audio=plan['has_audio'], events=events)
 
 
-def _check_manifest(spec: GlanceBenchSpec, out_dir: str, seed: int) -> None:
-    path = osp.join(out_dir, MANIFEST)
-    wanted = json.loads(json.dumps(
-        dict(format_version=FORMAT_VERSION, seed=seed, spec=dataclasses.asdict(spec))))
+def check_manifest(path: str, wanted: dict) -> None:
+    """Keep what a set is made with, or compare it with what the set there was made with.
+
+    Args:
+        path (str): The manifest, in the set's folder; written if it is not there.
+        wanted (dict): The settings; those of ``spec`` are compared one by one.
+
+    Raises:
+        ValueError: If the folder holds a set of other settings.
+    """
+    wanted = json.loads(json.dumps(wanted))
     if not osp.exists(path):
         with open(path, 'w') as file:
             json.dump(wanted, file, indent=2)
@@ -233,7 +240,7 @@ def _check_manifest(spec: GlanceBenchSpec, out_dir: str, seed: int) -> None:
         changes = [f'{name}: {old.get(name)} there, {new.get(name)} now'
                    for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
         raise ValueError(
-            f'{out_dir} holds a GlanceBench set of other settings ({"; ".join(changes)}). '
+            f'{osp.dirname(path)} holds a set of other settings ({"; ".join(changes)}). '
             'Choose another folder, or delete that one to make it anew.')
 
 
@@ -256,7 +263,8 @@ def generate(spec: GlanceBenchSpec, out_dir: str, seed: int = 0, workers: int = 
         ValueError: If ``out_dir`` holds a set of other settings or of another seed.
     """
     os.makedirs(out_dir, exist_ok=True)
-    _check_manifest(spec, out_dir, seed)
+    check_manifest(osp.join(out_dir, MANIFEST), dict(
+        format_version=FORMAT_VERSION, seed=seed, spec=dataclasses.asdict(spec)))
     tasks = []
     for split in SPLITS:
         os.makedirs(osp.join(out_dir, 'videos', split), exist_ok=True)
@@ -286,7 +294,7 @@ def generate(spec: GlanceBenchSpec, out_dir: str, seed: int = 0, workers: int = 
 
 @DATASETS.register_module()
 class GlanceBenchDataset(AudioVisualDataset):
-    """A GlanceBench split, whose samples also hold the ground truth ``events``.
+    """A split of GlanceBench, or of another set of its form, whose samples also hold ``events``.
 
     List ``events`` among the ``meta_keys`` of ``PackActionInputs`` to hand it to the metrics.
 

@@ -1,0 +1,13 @@
+# AdaMML with the networks for GlanceBench-mini on GRID's colours; see docs/grid.md.
+_base_ = ['./adamml_glancebench-mini.py', '../_base_/datasets/grid_color.py']
+
+model = dict(
+    cls_head=dict(num_classes=4),
+    audio_backbone=_base_.grid.audio_backbone,
+    audio_head=dict(num_classes=4),
+    policy=dict(audio_backbone=_base_.grid.audio_backbone))
+train_dataloader = dict(dataset=_base_.grid.train)
+val_dataloader = dict(dataset=_base_.grid.val)
+test_dataloader = dict(dataset=_base_.grid.test)
+train_cfg = _base_.grid.train_cfg
+param_scheduler = _base_.grid.param_scheduler
