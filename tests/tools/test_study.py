@@ -21,7 +21,7 @@ def study(load_tool):
 @pytest.fixture
 def place(tmp_path):
     """Arguments that keep everything in the test's folder."""
-    return ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'results')]
+    return ['--work-dir', str(tmp_path / 'trained'), '--results', str(tmp_path / 'results')]
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_trains_once_tests_once_and_goes_on(study, place, stub, tmp_path, capsys
     assert len(stub.trained) == len(stub.tested) == 4
     # A lost result costs a test, not a training; a lost checkpoint nothing.
     (tmp_path / 'results/glancebench-mini/avgn/seed0.json').unlink()
-    (tmp_path / 'work/glancebench-mini/avgn/seed1/epoch_8.pth').unlink()
+    (tmp_path / 'trained/glancebench-mini/avgn/seed1/epoch_8.pth').unlink()
     assert study.main(command) == 0
     assert len(stub.trained) == 4 and stub.tested[4:] == ['avgn/seed0']
 
@@ -94,14 +94,14 @@ def test_a_failure_does_not_keep_the_others(study, place, stub, tmp_path, capsys
     stub.fail = set()
     assert study.main(['methods', '--only', 'ocsampler', 'uniform', '--seeds', '0', *place]) == 0
     assert stub.trained[-2:] == ['frameexit/seed0', 'ocsampler/seed0']
-    work = tmp_path / 'work/glancebench-mini'
+    work = tmp_path / 'trained/glancebench-mini'
     assert stub.commands[-1][-1] == f'load_from={work}/frameexit/seed0/epoch_8.pth'
     assert files(tmp_path / 'results') == [
         f'glancebench-mini/{row}/seed0.json' for row in ('ocsampler', 'uniform')]
 
 
 def test_a_training_that_was_stopped_is_resumed(study, place, stub, tmp_path):
-    folder = tmp_path / 'work/glancebench-mini/ocsampler/seed0'
+    folder = tmp_path / 'trained/glancebench-mini/ocsampler/seed0'
     folder.mkdir(parents=True)
     (folder / 'last_checkpoint').touch()
     (folder.parents[1] / 'frameexit/seed0').mkdir(parents=True)
@@ -112,8 +112,8 @@ def test_a_training_that_was_stopped_is_resumed(study, place, stub, tmp_path):
 
 
 def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
-    (tmp_path / 'work/glancebench-mini/avgn/seed0').mkdir(parents=True)
-    (tmp_path / 'work/glancebench-mini/avgn/seed0/epoch_8.pth').touch()
+    (tmp_path / 'trained/glancebench-mini/avgn/seed0').mkdir(parents=True)
+    (tmp_path / 'trained/glancebench-mini/avgn/seed0/epoch_8.pth').touch()
     page = tmp_path / 'results.md'
     begin = '<!-- study:table5:glancebench-mini -->'
     page.write_text(f'# Mine\n\n{begin}\nold\n<!-- /study -->\n\nBelow.\n')
@@ -136,7 +136,7 @@ def test_results_of_other_settings_are_refused(study, place, stub, tmp_path):
 
 
 def test_methods_are_drawn(study, place, stub, tmp_path):
-    folder = tmp_path / 'work/glancebench-mini/uniform/seed0'
+    folder = tmp_path / 'trained/glancebench-mini/uniform/seed0'
     folder.mkdir(parents=True)
     (folder / 'epoch_8.pth').touch()
     assert study.main(['methods', '--no-train', *place]) == 0
@@ -149,7 +149,7 @@ def test_dry_run_prints_what_trains_the_rows(study, place, tmp_path, capsys):
                 '--seeds', '3', *place])
     no_audio, full = capsys.readouterr().out.splitlines()
     assert full == ('python tools/train.py configs/avgn/avgn_mn2_r50_anet.py --work-dir '
-                    f'{tmp_path}/work/anet/avgn/seed3 --seed 3')
+                    f'{tmp_path}/trained/anet/avgn/seed3 --seed 3')
     assert no_audio.endswith('--seed 3 --cfg-options model.cls_head.audio_loss_weight=0.0')
     study.main(['methods', '--only', 'ocsampler', '--dry-run', '--seeds', '1'])
     frameexit, ocsampler = capsys.readouterr().out.splitlines()
