@@ -1,4 +1,5 @@
 # AVGN with the networks for GlanceBench-mini on GRID, which digit is said; see docs/grid.md.
+# Its encoder of patches begins with that for colours too.
 _base_ = './avgn_grid-color.py'
 
 task = dict(data_root='data/grid-digit', num_classes=10)

@@ -111,6 +111,21 @@ def test_a_training_that_was_stopped_is_resumed(study, place, stub, tmp_path):
     assert stub.commands[0][-2:] == ['--resume', 'auto']
 
 
+def test_what_all_rows_begin_with_is_trained_first(study, place, stub, tmp_path, monkeypatch,
+                                                  capsys):
+    monkeypatch.setattr(study.Start, 'parent', tmp_path / 'start')
+    command = ['table5', '--dataset', 'grid-color', '--seeds', '0', '1', *place]
+    study.main([*command, '--dry-run'])
+    assert capsys.readouterr().out.splitlines()[0] == (
+        'python tools/train.py configs/uniform/uniform_grid-color_patches.py --work-dir '
+        f'{tmp_path}/start/uniform_grid-color_patches --seed 0')
+    assert study.main(command) == 0 and len(stub.trained) == 5
+    assert stub.trained[0] == 'start/uniform_grid-color_patches'
+    (tmp_path / 'results/grid-color/avgn/seed0.json').unlink()
+    (tmp_path / 'trained/grid-color/avgn/seed0/epoch_8.pth').unlink()
+    assert study.main(command) == 0 and stub.trained[5:] == ['avgn/seed0']
+
+
 def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
     (tmp_path / 'trained/glancebench-mini/avgn/seed0').mkdir(parents=True)
     (tmp_path / 'trained/glancebench-mini/avgn/seed0/epoch_8.pth').touch()

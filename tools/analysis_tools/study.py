@@ -102,6 +102,66 @@ def options_of(row: str) -> dict:
     return {}
 
 
+def run_training(command: Sequence[str], folder: Path, checkpoint: Path, threads: int) -> None:
+    """Train; what it says goes to the folder.
+
+    Args:
+        command (Sequence[str]): Without the interpreter.
+        folder (Path): Work directory.
+        checkpoint (Path): What must be there in the end.
+        threads (int): Of the process.
+
+    Raises:
+        RuntimeError: If the training fails.
+    """
+    (REPO / folder).mkdir(parents=True, exist_ok=True)
+    log = REPO / folder / 'study.log'
+    start = time.monotonic()
+    print(f'$ python {" ".join(command)}', flush=True)
+    # As in tools/quickstart.py: on a CPU glibc gives large tensors back and fetches them again.
+    environment = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(8 * 1024**3),
+                   **os.environ, 'OMP_NUM_THREADS': str(threads)}
+    with open(log, 'a') as file:
+        process = subprocess.run([sys.executable, *command], cwd=REPO, env=environment,
+                                 stdout=file, stderr=subprocess.STDOUT)
+    if process.returncode or not (REPO / checkpoint).exists():
+        said = log.read_text(errors='replace').strip().splitlines() or ['nothing']
+        raise RuntimeError(f'the training ended with status {process.returncode} and without '
+                           f'{checkpoint}; the end of {log}: {said[-1]}')
+    print(f'{folder}: trained in {time.monotonic() - start:.0f} s', flush=True)
+
+
+class Start:
+    """The encoder of patches with which a data set's configs begin, one for all rows and seeds.
+
+    Args:
+        dataset (str): As the configs' names end.
+    """
+
+    parent = Path('work_dirs')  # where the configs look for it
+
+    def __init__(self, dataset: str) -> None:
+        self.config = CONFIGS / f'uniform/uniform_{dataset}_patches.py'
+        self.folder = self.parent / self.config.stem
+
+    def is_missing(self) -> bool:
+        return self.config.exists() and not (REPO / self.checkpoint).exists()
+
+    @property
+    def checkpoint(self) -> Path:
+        epochs = Config.fromfile(self.config).train_cfg.max_epochs
+        return self.folder / f'epoch_{epochs}.pth'
+
+    def command(self, options: dict) -> list[str]:
+        command = ['tools/train.py', self.config.relative_to(REPO).as_posix(), '--work-dir',
+                   str(self.folder), '--seed', '0']
+        return command + options_of_command(options)
+
+
+def options_of_command(options: dict) -> list[str]:
+    return ['--cfg-options', *(f'{k}={v}' for k, v in options.items())] if options else []
+
+
 class DoesNotApply(Exception):
     """A row means nothing on a data set."""
 
@@ -164,9 +224,7 @@ class Trained:
             command += ['--resume', 'auto']
         elif self.before is not None:
             options['load_from'] = str(self.before.checkpoint)
-        if options:
-            command += ['--cfg-options', *(f'{k}={v}' for k, v in options.items())]
-        return command
+        return command + options_of_command(options)
 
     def train(self, threads: int, before: Future | None) -> None:
         """Train to the last epoch; what it says goes to its folder.
@@ -180,22 +238,7 @@ class Trained:
         """
         if before is not None and before.exception() is not None:
             raise RuntimeError(f'it begins with {self.before.name}, which failed')
-        folder = REPO / self.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        log = folder / 'study.log'
-        start = time.monotonic()
-        print(f'$ python {" ".join(self.command())}', flush=True)
-        # As in tools/quickstart.py: on a CPU glibc gives large tensors back and fetches them again.
-        environment = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(8 * 1024**3),
-                       **os.environ, 'OMP_NUM_THREADS': str(threads)}
-        with open(log, 'a') as file:
-            process = subprocess.run([sys.executable, *self.command()], cwd=REPO, env=environment,
-                                     stdout=file, stderr=subprocess.STDOUT)
-        if process.returncode or not self.is_trained():
-            said = log.read_text(errors='replace').strip().splitlines() or ['nothing']
-            raise RuntimeError(f'the training ended with status {process.returncode} and without '
-                               f'{self.checkpoint}; the end of {log}: {said[-1]}')
-        print(f'{self.name}: trained in {time.monotonic() - start:.0f} s', flush=True)
+        run_training(self.command(), self.folder, self.checkpoint, threads)
 
     def file(self, measure: str) -> Path:
         """The result file."""
@@ -256,9 +299,7 @@ class Trained:
         """Thresholds of early exit, solved on the training split."""
         path = REPO / self.folder / 'exits.json'
         command = [str(self.config), checkpoint, '--out', str(path), '--num-glances',
-                   str(EXIT_GLANCES)]
-        if self.options:
-            command += ['--cfg-options', *(f'{k}={v}' for k, v in self.options.items())]
+                   str(EXIT_GLANCES), *options_of_command(self.options)]
         with open(path.with_suffix('.log'), 'w') as file, contextlib.redirect_stdout(file):
             solve_exits.main(command)
         MEDIA_CACHE.clear()  # of the training videos: the other trainings want the memory
@@ -332,9 +373,14 @@ class Runs:
         by_name = {model.name: model for model in missing}
         threads = max((os.cpu_count() or 1) // self.args.jobs, 1)
         torch.set_num_threads(threads)
+        to_train = self.to_train([*missing])
+        start = Start(self.args.dataset)
+        if to_train and start.is_missing():
+            run_training(start.command(self.args.cfg_options), start.folder, start.checkpoint,
+                         os.cpu_count() or 1)
         with ThreadPoolExecutor(self.args.jobs) as pool:
             futures: dict[str, Future] = {}
-            for model in self.to_train([*missing]):
+            for model in to_train:
                 before = futures.get(model.before.name) if model.before is not None else None
                 futures[model.name] = pool.submit(model.train, threads, before)
             for name, model in by_name.items():
@@ -396,7 +442,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     runs = Runs(args)
     if args.dry_run:
-        for model in runs.to_train([*runs.to_test()]):
+        to_train = runs.to_train([*runs.to_test()])
+        start = Start(args.dataset)
+        if to_train and start.is_missing():
+            print('python', *start.command(args.cfg_options))
+        for model in to_train:
             print('python', *model.command())
         return 0
     runs.run()

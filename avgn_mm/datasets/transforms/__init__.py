@@ -3,10 +3,11 @@
 from .audio import DecodeAudio, LogMel, MaskSpectrogram
 from .audio_corruption import CorruptAudio
 from .decoding import AVInit, DecodeFrames
+from .events import DecodeEventPatches
 from .sampling import SampleFrameTimes
 from .video_reader import MediaReadError
 
 __all__ = [
-    'AVInit', 'CorruptAudio', 'DecodeAudio', 'DecodeFrames', 'LogMel', 'MaskSpectrogram',
-    'MediaReadError', 'SampleFrameTimes'
+    'AVInit', 'CorruptAudio', 'DecodeAudio', 'DecodeEventPatches', 'DecodeFrames', 'LogMel',
+    'MaskSpectrogram', 'MediaReadError', 'SampleFrameTimes'
 ]

@@ -17,6 +17,8 @@ class ConvStack(Sequential):
         channels (Sequence[int]): Width of each layer; the last one is the output's.
         strides (Sequence[int]): Stride of each layer.
         in_channels (int): 3 for frames, 1 for log-mel windows. Defaults to 3.
+        init_cfg (dict, optional): ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')``
+            to begin with another model's weights; Kaiming's by default.
 
     Raises:
         ValueError: If ``channels`` and ``strides`` differ in length.
@@ -26,7 +28,8 @@ class ConvStack(Sequential):
                  *,
                  channels: Sequence[int],
                  strides: Sequence[int],
-                 in_channels: int = 3) -> None:
+                 in_channels: int = 3,
+                 init_cfg: dict | None = None) -> None:
         if len(channels) != len(strides):
             raise ValueError('channels and strides need one entry a layer, '
                              f'got {len(channels)} and {len(strides)}')
@@ -35,7 +38,7 @@ class ConvStack(Sequential):
             *(ConvModule(
                 widths[i], widths[i + 1], 3, stride=stride, padding=1, norm_cfg=dict(type='BN'))
               for i, stride in enumerate(strides)),
-            init_cfg=[
+            init_cfg=init_cfg or [
                 dict(type='Kaiming', layer='Conv2d'),
                 dict(type='Constant', layer='BatchNorm2d', val=1.),
             ])

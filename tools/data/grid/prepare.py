@@ -54,6 +54,8 @@ class GridSpec:
         snr_db (float): Power of the task's words over that of the babble.
         crop_pixels (int): Side of the square window, in pixels of the clips.
         image_size (int): Its side in the sample.
+        spread (float): How far from the window's centre the mouths may be, along each axis, as a
+            share of its side; further only where the clip ends.
     """
 
     task: str
@@ -66,8 +68,9 @@ class GridSpec:
     piece_seconds: tuple[float, float] = (0.12, 0.4)
     babble_clips: int = 6
     snr_db: float = -5.0
-    crop_pixels: int = 200
+    crop_pixels: int = 140
     image_size: int = 112
+    spread: float = 0.2
     fade_seconds: float = 0.005
     loudness: float = 0.08  # root mean square of all samples' sound
     fps: int = FPS
@@ -84,6 +87,8 @@ class GridSpec:
         if not 1 <= self.num_events[0] <= self.num_events[1]:
             raise ValueError('num_events must be (fewest, most), from 1 on, got '
                              f'{self.num_events}')
+        if not 0 <= self.spread <= 1:
+            raise ValueError(f'spread must be from 0 to 1, got {self.spread}')
         if self.image_size % 2 or not 0 < self.image_size <= self.crop_pixels:
             raise ValueError('image_size must be even and at most crop_pixels, got '
                              f'{self.image_size} and {self.crop_pixels}')
@@ -247,7 +252,9 @@ def plan_sample(spec: GridSpec, clips: Sequence[Clip], num_frames: Sequence[int]
             raise ValueError(f'{clips[target].path}: the mouths are found at {mouths.tolist()} of '
                              f'{size}, which do not fit into {spec.image_size} pixels; a larger '
                              'crop_pixels may help')
-        corner.append(int(rng.integers(least, most + 1)))
+        centred = (low + high - spec.image_size) / 2
+        nearest = np.clip(centred + np.array([-1, 1]) * spec.spread * spec.image_size, least, most)
+        corner.append(int(rng.integers(*np.round(nearest).astype(int) + [0, 1])))
     return Plan(pieces, spoken, babble, tuple(corner))
 
 
@@ -368,13 +375,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="how often the task's word is said in a sample")
     parser.add_argument('--snr-db', type=float, help="the words' power over the babble's")
     parser.add_argument('--crop-pixels', type=int, help='side of the window, in source pixels')
+    parser.add_argument('--spread', type=float,
+                        help="how far from the window's centre mouths may be, of its side")
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     settings = {name: getattr(args, name)
-                for name in ('samples_per_clip', 'seconds', 'num_events', 'snr_db', 'crop_pixels')}
+                for name in ('samples_per_clip', 'seconds', 'num_events', 'snr_db', 'crop_pixels',
+                         'spread')}
     settings = {name: tuple(value) if isinstance(value, list) else value
                 for name, value in settings.items() if value is not None}
     out = args.out or Path(f'data/grid-{args.task}')
