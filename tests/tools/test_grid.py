@@ -154,6 +154,29 @@ def test_fillers_hold_no_word_of_the_task(prepare, corpus, talker):
     assert min(starts) < 5 and max(starts) > 40 and counts == {2}
 
 
+def test_where_the_window_may_stand(prepare, corpus, talker):
+    """The mouths are near its middle, or as near as the clip's edge lets them be."""
+    clips = [clip for clip in corpus.read_talker(talker) if clip.split == 'train']
+
+    def corners(box, **changes):
+        plans = [prepare.plan_sample(
+            prepare.GridSpec(task='color', **changes), clips, [NUM_FRAMES] * 6, [box] * 6,
+            (300, 300), 0, np.random.default_rng(seed)) for seed in range(300)]
+        return [{plan.corner[axis] for plan in plans} for axis in (0, 1)]
+
+    # Round (150, 140): the middle of the window is up to 11 pixels away.
+    x, y = corners((140, 135, 160, 145), spread=0.1)
+    assert x == {*range(94 - 11, 94 + 12)} and y == {*range(84 - 11, 84 + 12)}
+    assert corners((140, 135, 160, 145), spread=0) == [{94}, {84}]
+    # At the edges, x from 0 and y up to 300 - 112; without a limit all that holds the box.
+    x, y = corners((0, 280, 20, 290), spread=0.1)
+    assert x == {0} and y == {188}
+    x, _ = corners((140, 135, 160, 145), spread=1)
+    assert 48 <= min(x) < 52 and 136 < max(x) <= 140
+    with pytest.raises(ValueError, match='spread must be from 0 to 1, got 2'):
+        prepare.GridSpec(task='color', spread=2)
+
+
 def test_room_for_events(prepare, corpus, talker):
     """Fewer where the words would fill the sample; an error where not one fits."""
     clips = corpus.read_talker(talker)  # three of each colour
@@ -243,7 +266,7 @@ def test_labels_that_are_wrong(corpus, talker, tmp_path):
 @pytest.mark.parametrize('config', sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/*/*_grid-*.py')))
 def test_configs_fit_the_set(config, corpus, tiny):
-    task = config.removesuffix('.py').split('-')[-1]
+    task = config.removesuffix('.py').split('-')[-1].removesuffix('_patches')
     cfg = read_config(config)
     heads = {part.num_classes for part in cfg.model.values()
              if isinstance(part, dict) and 'num_classes' in part}
