@@ -13,6 +13,7 @@ Figures = Mapping[int, float]
 
 BUDGETS = (1, 2, 4, 8, 16)
 EXIT_GLANCES = 2  # T_G of AVGN+, section 4.2
+FEW_GLANCES = 2
 # What is done to the sound of the test videos: arguments of CorruptAudio.
 CORRUPTIONS = {
     'noise': dict(mode='noise', snr_db=0.0),
@@ -198,6 +199,20 @@ def _parts() -> Study:
         tuple(Comparison(f'Exp. {a}', f'Exp. {b}', (1, 2, 4), matched=4) for a, b in pairs))
 
 
+def _few_glances() -> Study:
+    rows = (('table4_exp2', '2✗✓✗✗'), ('table4_exp4', '4✓✓✗✗'), ('table4_exp5', '5✓✓✓✗'),
+            ('avgn', '6✓✓✓✓'))
+    lines = [Line(row, tuple(titles), num_glances=FEW_GLANCES, name=f'Exp. {titles[0]}')
+             for row, titles in rows]
+    return Study(
+        f"AVGN's parts at T_G={FEW_GLANCES}",
+        f'Not a table of the paper: the models of Table 4, tested with {FEW_GLANCES} glances. Frames '
+        'are chosen worse then, so that more is left for the other parts to gain.',
+        ('Exp.', 'Audio', 'AV-TeST', 'AESPA', 'psi'), tuple(lines),
+        tuple(Comparison(f'Exp. {a}', f'Exp. {b}', (1, 2, 4))
+              for a, b in ((4, 2), (5, 4), (6, 5))))
+
+
 def _when() -> Study:
     ks = (4, 8, 12)
     return Study(
@@ -277,6 +292,7 @@ def make_studies(improvements: Sequence[str] = ()) -> dict[str, Study]:
     Args:
         improvements (Sequence[str]): Names of the configs in ``configs/avgn/improvements``.
     """
-    return dict(methods=_methods(), table3=_glances(), table4=_parts(), table5=_when(),
-                table6=_where(), table7=_losses(), audio=_audio(improvements),
+    return dict(methods=_methods(), table3=_glances(), table4=_parts(),
+                few_glances=_few_glances(), table5=_when(), table6=_where(),
+                table7=_losses(), audio=_audio(improvements),
                 improvements=_improvements(improvements))
