@@ -206,8 +206,8 @@ def _few_glances() -> Study:
              for row, titles in rows]
     return Study(
         f"AVGN's parts at T_G={FEW_GLANCES}",
-        f'Not a table of the paper: the models of Table 4, tested with {FEW_GLANCES} glances. Frames '
-        'are chosen worse then, so that more is left for the other parts to gain.',
+        f'Not a table of the paper: the models of Table 4, tested with {FEW_GLANCES} glances. '
+        'Frames are chosen worse then, so that more is left for the other parts to gain.',
         ('Exp.', 'Audio', 'AV-TeST', 'AESPA', 'psi'), tuple(lines),
         tuple(Comparison(f'Exp. {a}', f'Exp. {b}', (1, 2, 4))
               for a, b in ((4, 2), (5, 4), (6, 5))))
