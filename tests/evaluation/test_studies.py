@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from avgn_mm.engine.analysis import build_model, read_config
 from avgn_mm.evaluation.ablations import changed_settings
-from avgn_mm.evaluation.studies import AUDIO_DROPOUT, METHODS, make_studies
+from avgn_mm.evaluation.studies import METHODS, PAPER, make_studies
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / 'configs/avgn/avgn_mn2_r50_anet.py'
@@ -19,7 +19,7 @@ def test_rows_and_configs_name_each_other():
     ablations = {path.stem for path in ROOT.glob('configs/avgn/ablations/*.py')}
     rows = {row for study in STUDIES.values() for row, _ in study.measures()}
     assert rows == ablations | set(METHODS) | set(IMPROVEMENTS)
-    assert AUDIO_DROPOUT in IMPROVEMENTS
+    assert PAPER in IMPROVEMENTS
     folders = {path.parent.name for path in ROOT.glob('configs/*/*_glancebench-mini.py')}
     assert set(METHODS) == folders
     for name, method in METHODS.items():
@@ -44,6 +44,16 @@ def test_a_study_without_rows():
         ('2', '1'), ('4', '3'), ('3', '1'), ('4', '2')]
 
 
+def test_a_row_in_the_place_of_another():
+    study = STUDIES['table5'].instead(PAPER, 'avgn')
+    assert [(line.name, line.row) for line in study.lines] == [
+        ('Uniform', 'table5_uniform'), ('AV-TeST', 'avgn')]
+    assert study.comparisons == STUDIES['table5'].comparisons
+    study = STUDIES['audio'].instead(PAPER, 'avgn')  # both are lines of it
+    assert {line.row for line in study.lines} == {'table4_exp2', 'avgn'}
+    assert len(study.lines) == 5 and len(study.comparisons) == 3
+
+
 def test_marks_say_which_parts_there_are():
     """The ticks of Tables 4 and 7 against the models and weights that the settings make."""
     base = Config.fromfile(BASE).to_dict()
@@ -52,9 +62,12 @@ def test_marks_say_which_parts_there_are():
                         ('table7', ('visual_loss_weight', 'audio_loss_weight', 'mask_loss',
                                     'ordered_loss'))):
         for line in STUDIES[name].lines:
-            path = ROOT / f'configs/avgn/ablations/{line.row}.py' if line.row != 'avgn' else BASE
+            folder = 'improvements' if line.row == PAPER else 'ablations'
+            path = ROOT / f'configs/avgn/{folder}/{line.row}.py'
             settings = changed_settings(Config.fromfile(path).to_dict(), base)
             model = build_model(read_config(MINI, settings))
+            # All as the paper trains them.
+            assert model.audio_dropout is None or model.audio_backbone is None
             there = [getattr(model, part, None) if hasattr(model, part)
                      else getattr(model.cls_head, part) for part in parts]
             there = [getattr(part, 'loss_weight', part) for part in there]

@@ -62,24 +62,25 @@ def files(folder):
 def test_trains_once_tests_once_and_goes_on(study, place, stub, tmp_path, capsys):
     command = ['table5', '--seeds', '0', '1', *place]
     assert study.main(command) == 0
-    rows = ['avgn/seed0', 'avgn/seed1', 'table5_uniform/seed0', 'table5_uniform/seed1']
+    rows = [f'{row}/seed{n}' for row in ('no_audio_dropout', 'table5_uniform') for n in (0, 1)]
     assert sorted(stub.trained) == rows == sorted(stub.tested)
     assert files(tmp_path / 'results') == [f'glancebench-mini/{row}.json' for row in rows]
     result = json.loads((tmp_path / 'results/glancebench-mini/table5_uniform/seed1.json')
                         .read_text())
     assert result['config'] == 'configs/avgn/avgn_glancebench-mini.py' and result['seed'] == 1
-    assert result['options'] == {'model.temporal_glance': None}
+    assert result['options'] == {'model.temporal_glance': None,
+                                 'model.train_cfg.audio_dropout': None}
     assert len(result['cells']) == 3 and not [*tmp_path.rglob('*.tmp')]
     assert '50.0 ± 0.0 (0.400)' in capsys.readouterr().out
     # Again, and as a part of another study: nothing is left to do.
     assert study.main(command) == 0
-    assert study.main(['table4', '--only', 'avgn', '--seeds', '0', '1', *place]) == 0
+    assert study.main(['table4', '--only', 'no_audio_dropout', '--seeds', '0', '1', *place]) == 0
     assert len(stub.trained) == len(stub.tested) == 4
     # A lost result costs a test, not a training; a lost checkpoint nothing.
-    (tmp_path / 'results/glancebench-mini/avgn/seed0.json').unlink()
-    (tmp_path / 'trained/glancebench-mini/avgn/seed1/epoch_8.pth').unlink()
+    (tmp_path / 'results/glancebench-mini/no_audio_dropout/seed0.json').unlink()
+    (tmp_path / 'trained/glancebench-mini/no_audio_dropout/seed1/epoch_8.pth').unlink()
     assert study.main(command) == 0
-    assert len(stub.trained) == 4 and stub.tested[4:] == ['avgn/seed0']
+    assert len(stub.trained) == 4 and stub.tested[4:] == ['no_audio_dropout/seed0']
 
 
 def test_a_failure_does_not_keep_the_others(study, place, stub, tmp_path, capsys):
@@ -121,14 +122,14 @@ def test_what_all_rows_begin_with_is_trained_first(study, place, stub, tmp_path,
         f'{tmp_path}/start/uniform_grid-color_patches --seed 0')
     assert study.main(command) == 0 and len(stub.trained) == 5
     assert stub.trained[0] == 'start/uniform_grid-color_patches'
-    (tmp_path / 'results/grid-color/avgn/seed0.json').unlink()
-    (tmp_path / 'trained/grid-color/avgn/seed0/epoch_8.pth').unlink()
-    assert study.main(command) == 0 and stub.trained[5:] == ['avgn/seed0']
+    (tmp_path / 'results/grid-color/table5_uniform/seed0.json').unlink()
+    (tmp_path / 'trained/grid-color/table5_uniform/seed0/epoch_8.pth').unlink()
+    assert study.main(command) == 0 and stub.trained[5:] == ['table5_uniform/seed0']
 
 
 def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
-    (tmp_path / 'trained/glancebench-mini/avgn/seed0').mkdir(parents=True)
-    (tmp_path / 'trained/glancebench-mini/avgn/seed0/epoch_8.pth').touch()
+    (tmp_path / 'trained/glancebench-mini/no_audio_dropout/seed0').mkdir(parents=True)
+    (tmp_path / 'trained/glancebench-mini/no_audio_dropout/seed0/epoch_8.pth').touch()
     page = tmp_path / 'results.md'
     begin = '<!-- study:table5:glancebench-mini -->'
     page.write_text(f'# Mine\n\n{begin}\nold\n<!-- /study -->\n\nBelow.\n')
@@ -138,15 +139,15 @@ def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
         assert text.startswith(f'# Mine\n\n{begin}\n\n**When to look') and 'old' not in text
         assert text.endswith('<!-- /study -->\n\nBelow.\n') and text.count(begin) == 1
         assert ' not run |' in text and '50.0 (0.400)' in text
-    assert stub.tested == ['avgn/seed0'] and not stub.trained
+    assert stub.tested == ['no_audio_dropout/seed0'] and not stub.trained
     # A page without the markers gets them at its end.
     study.main(['table4', '--no-train', *place])
     assert page.read_text().count('<!-- study:table4:glancebench-mini -->') == 1
 
 
 def test_results_of_other_settings_are_refused(study, place, stub, tmp_path):
-    study.main(['table5', '--only', 'avgn', '--seeds', '0', *place])
-    with pytest.raises(ValueError, match=r'avgn/seed0\.json was made with .* remove it'):
+    study.main(['table5', '--only', 'table5_uniform', '--seeds', '0', *place])
+    with pytest.raises(ValueError, match=r'table5_uniform/seed0\.json was made with .* remove it'):
         study.main(['table5', '--seeds', '0', *place, '--cfg-options', 'model.patch_size=32'])
 
 
@@ -165,20 +166,26 @@ def test_dry_run_prints_what_trains_the_rows(study, place, tmp_path, capsys):
     no_audio, full = capsys.readouterr().out.splitlines()
     assert full == ('python tools/train.py configs/avgn/avgn_mn2_r50_anet.py --work-dir '
                     f'{tmp_path}/trained/anet/avgn/seed3 --seed 3')
-    assert no_audio.endswith('--seed 3 --cfg-options model.cls_head.audio_loss_weight=0.0')
+    assert no_audio.endswith('--seed 3 --cfg-options model.cls_head.audio_loss_weight=0.0 '
+                             'model.train_cfg.audio_dropout=None')
     study.main(['methods', '--only', 'ocsampler', '--dry-run', '--seeds', '1'])
     frameexit, ocsampler = capsys.readouterr().out.splitlines()
     assert frameexit.endswith(
         '--work-dir work_dirs/study/glancebench-mini/frameexit/seed1 --seed 1')
     assert ocsampler.endswith('--seed 1 --cfg-options load_from='
                               'work_dirs/study/glancebench-mini/frameexit/seed1/epoch_8.pth')
+    # On data whose AVGN is as the paper has it, AVGN stands for that.
+    study.main(['table5', '--dataset', 'anet', '--dry-run', '--seeds', '0', *place])
+    assert [command.split('/anet/')[1].split('/')[0]
+            for command in capsys.readouterr().out.splitlines()] == ['table5_uniform', 'avgn']
     assert not any(tmp_path.iterdir())
 
 
 def test_what_does_not_apply_is_left_out(study, place, stub, tmp_path, capsys):
     study.main(['improvements', '--no-train', *place])
-    assert 'hindsight is left out: avgn_glancebench-mini.py is so already' in (
-        capsys.readouterr().err)
+    said = capsys.readouterr().err
+    for row in ('hindsight', 'audio_dropout', 'paper_saliency'):
+        assert f'\n{row} is left out: avgn_glancebench-mini.py is so already' in f'\n{said}'
     assert '| hindsight ' not in (tmp_path / 'results.md').read_text()
 
 
@@ -194,17 +201,20 @@ def test_says_what_does_not_fit(study, capsys):
 
 @pytest.mark.slow
 def test_from_training_to_page(study, place, videos, glancebench, tmp_path):
-    """Two rows on two videos, with all kinds of tests, in processes of their own."""
+    """Three rows on two videos, with all kinds of tests, in processes of their own."""
     options = data_options(MINI, videos, glancebench) | {
         'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 1}
     settings = ['--seeds', '0', *place, '--cfg-options',
                 *(f'{key}={value}' for key, value in options.items())]
-    assert study.main(['all', '--only', 'avgn', 'uniform', *settings]) == 0
+    assert study.main(['all', '--only', 'avgn', 'no_audio_dropout', 'uniform', *settings]) == 0
     assert files(tmp_path / 'results/glancebench-mini') == [
         'avgn/seed0.json', 'avgn/seed0_exits.json', 'avgn/seed0_missing.json',
-        'avgn/seed0_noise.json', 'avgn/seed0_patches.json', 'avgn/seed0_wrong.json',
+        'avgn/seed0_noise.json', 'avgn/seed0_wrong.json',
+        *(f'no_audio_dropout/seed0{measure}.json'
+          for measure in ('', '_missing', '_noise', '_patches', '_wrong')),
         'uniform/seed0.json']
-    result = json.loads((tmp_path / 'results/glancebench-mini/avgn/seed0.json').read_text())
+    result = json.loads(
+        (tmp_path / 'results/glancebench-mini/no_audio_dropout/seed0.json').read_text())
     assert {cell['num_glances'] for cell in result['cells']} == {2, 4, 8, 12, 16}
     page = (tmp_path / 'results.md').read_text()
     assert page.count('<!-- study:') == len(study.STUDIES)

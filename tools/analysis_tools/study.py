@@ -39,7 +39,14 @@ from avgn_mm.evaluation.measures import (
     measure_exits,
     measure_patches,
 )
-from avgn_mm.evaluation.studies import CORRUPTIONS, EXIT_GLANCES, METHODS, Study, make_studies
+from avgn_mm.evaluation.studies import (
+    CORRUPTIONS,
+    EXIT_GLANCES,
+    METHODS,
+    PAPER,
+    Study,
+    make_studies,
+)
 from avgn_mm.evaluation.study_tables import Found, mean_and_error, points_of, study_text
 from avgn_mm.visualization import draw_methods
 
@@ -69,7 +76,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
                         help='settings of every row, such as where the data are')
     args = parser.parse_args(argv)
-    args.studies = STUDIES if args.study == 'all' else {args.study: STUDIES[args.study]}
+    if find_config('avgn', args.dataset) is None:
+        parser.error(f'no config of AVGN in configs/avgn is for a data set {args.dataset}')
+    args.all_studies = studies_of(args.dataset)
+    args.studies = {name: study for name, study in args.all_studies.items()
+                    if args.study in (name, 'all')}
     known = {row: None for study in args.studies.values() for row, _ in study.measures()}
     unknown = set(args.only or ()) - set(known)
     if unknown:
@@ -77,8 +88,6 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
                      f'{", ".join(known)}')
     if args.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {args.jobs}')
-    if find_config('avgn', args.dataset) is None:
-        parser.error(f'no config of AVGN in configs/avgn is for a data set {args.dataset}')
     return args
 
 
@@ -174,7 +183,17 @@ def differs(cfg: Config, options: dict) -> bool:
             below = below.get(name) if isinstance(below, dict | Config) else None
         return below
 
-    return any(value(key) != setting for key, setting in options.items())
+    def plain(setting: object) -> object:
+        return setting.removeprefix('avgn_mm.') if isinstance(setting, str) else setting
+
+    return any(plain(value(key)) != plain(setting) for key, setting in options.items())
+
+
+def studies_of(dataset: str) -> dict[str, Study]:
+    """The studies; where AVGN is as the paper has it, it is also the row that stands for that."""
+    if differs(Config.fromfile(find_config('avgn', dataset)), options_of(PAPER)):
+        return STUDIES
+    return {name: study.instead(PAPER, 'avgn') for name, study in STUDIES.items()}
 
 
 class Trained:
@@ -199,6 +218,8 @@ class Trained:
         if changes and not differs(Config.fromfile(self.config), changes):
             raise DoesNotApply(f'{self.config.name} is so already')
         self.options = {**changes, **args.cfg_options}
+        self.glances = {line.num_glances for study in args.all_studies.values()
+                        for line in study.lines if line.row == row} - {None}
         self.name = f'{args.dataset}/{row}/seed{seed}'
         self.folder = args.work_dir / self.name
         self.results = args.results / args.dataset / row
@@ -273,10 +294,8 @@ class Trained:
         cfg = self.read_config()
         model = load_model(cfg, checkpoint)
         if measure == 'budgets':
-            glances = {line.num_glances for study in STUDIES.values() for line in study.lines
-                       if line.row == self.row} - {None}
-            chooses = self.method.chooses
-            found = measure_budgets(cfg, model, glances, self.method.num_focus, chooses)
+            found = measure_budgets(cfg, model, self.glances, self.method.num_focus,
+                                    self.method.chooses)
         elif measure == 'patches':
             found = measure_patches(cfg, model)
         elif measure == 'exits':

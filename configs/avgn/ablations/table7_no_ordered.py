@@ -1,4 +1,4 @@
 # Table 7 without L_ord.
 _base_ = '../avgn_mn2_r50_anet.py'
 
-model = dict(ordered_loss=dict(loss_weight=0.0))
+model = dict(ordered_loss=dict(loss_weight=0.0), train_cfg=dict(audio_dropout=None))
