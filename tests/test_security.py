@@ -100,13 +100,14 @@ def test_no_tool_runs_what_a_checkpoint_holds(name, tiny_set, bomb, tmp_path):
 
 
 def test_row_of_a_study_that_was_trained_elsewhere(bomb, videos, glancebench, tmp_path, capsys):
-    folder = tmp_path / 'glancebench-mini/avgn/seed0'
+    folder = tmp_path / 'glancebench-mini/no_audio_dropout/seed0'
     folder.mkdir(parents=True)
     os.rename(bomb, folder / 'epoch_8.pth')
     options = [f'{key}={value}' for key, value in data_options(MINI, videos, glancebench).items()]
-    run_tool('analysis_tools/study.py', 'table4', '--only', 'avgn', '--seeds', 0, '--no-train',
-             '--work-dir', tmp_path, '--results', tmp_path / 'results', '--cfg-options', *options)
-    assert 'FAILED glancebench-mini/avgn/seed0, budgets: UnpicklingError' in (
+    run_tool('analysis_tools/study.py', 'table4', '--only', 'no_audio_dropout', '--seeds', 0,
+             '--no-train', '--work-dir', tmp_path, '--results', tmp_path / 'results',
+             '--cfg-options', *options)
+    assert 'FAILED glancebench-mini/no_audio_dropout/seed0, budgets: UnpicklingError' in (
         capsys.readouterr().err)
 
 
