@@ -9,6 +9,19 @@ from tests.media import write_clip
 from tests.tiny_set import SPLITS
 
 
+@pytest.fixture(autouse=True)
+def checkpoints_are_not_kept(request):
+    """Those of all tests together are some 5 GB.
+
+    The folders stay: MMEngine's visualizer, one for all runners of a process, writes to its first.
+    """
+    folder = request.getfixturevalue('tmp_path') if 'tmp_path' in request.fixturenames else None
+    yield
+    if folder is not None:
+        for path in folder.rglob('*.pth'):
+            path.unlink()
+
+
 @pytest.fixture(scope='session')
 def videos(tmp_path_factory):
     """A folder with two short videos, one without sound, and a list."""
