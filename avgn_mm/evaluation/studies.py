@@ -210,15 +210,15 @@ def _parts() -> Study:
 
 
 def _few_glances() -> Study:
-    rows = (('table4_exp2', '2✗✓✗✗'), ('table4_exp4', '4✓✓✗✗'), ('table4_exp5', '5✓✓✓✗'),
-            (PAPER, '6✓✓✓✓'))
-    lines = [Line(row, tuple(titles), num_glances=FEW_GLANCES, name=f'Exp. {titles[0]}')
-             for row, titles in rows]
+    parts = _parts()
+    choosing = parts.header.index('AV-TeST')
+    lines = [replace(line, paper={}, num_glances=FEW_GLANCES) for line in parts.lines
+             if line.titles[choosing] == '✓']
     return Study(
         f"AVGN's parts at T_G={FEW_GLANCES}",
         f'Not a table of the paper: the models of Table 4, tested with {FEW_GLANCES} glances. '
         'Frames are chosen worse then, so that more is left for the other parts to gain.',
-        ('Exp.', 'Audio', 'AV-TeST', 'AESPA', 'psi'), tuple(lines),
+        parts.header, tuple(lines),
         tuple(Comparison(f'Exp. {a}', f'Exp. {b}', (1, 2, 4))
               for a, b in ((4, 2), (5, 4), (6, 5))))
 

@@ -2,24 +2,20 @@
 # show the mouth while the word is said, as known from the words' times; see docs/grid.md.
 _base_ = './uniform_grid-color.py'
 
-train_pipeline = [
-    dict(type='AVInit', cache_bytes=_base_.cache_bytes),
-    dict(type='SampleFrameTimes', num_frames=_base_.num_frames),
+train_frames = [
+    *_base_.train_frames[:2],
     dict(type='DecodeEventPatches', patch_size=48, share=0.5, jitter=10),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackActionInputs', meta_keys=_base_.meta_keys)
+    *_base_.train_frames[3:],
 ]
 # Tested on all frames, each at the mouth: where is known, when is not.
-test_pipeline = [
-    dict(type='AVInit', cache_bytes=_base_.cache_bytes),
-    dict(type='SampleFrameTimes', num_frames=_base_.num_frames, test_mode=True),
+test_frames = [
+    *_base_.test_frames[:2],
     dict(type='DecodeEventPatches', patch_size=48, test_mode=True),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackActionInputs', meta_keys=_base_.meta_keys)
+    *_base_.test_frames[3:],
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+train_dataloader = dict(dataset=dict(pipeline=train_frames))
+val_dataloader = dict(dataset=dict(pipeline=test_frames))
+test_dataloader = dict(dataset=dict(pipeline=test_frames))
 
 model = dict(
     backbone=dict(init_cfg=None),

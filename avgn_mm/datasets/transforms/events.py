@@ -104,4 +104,3 @@ class DecodeEventPatches(DecodeFrames):
 def _distance(event: dict, time: float) -> float:
     """Seconds from a moment to an event."""
     return max(event['start_seconds'] - time, time - event['end_seconds'], 0.0)
-
