@@ -33,6 +33,9 @@ class CheckpointHook(_CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Clear away what a kill has left behind."""
         super().before_train(runner)
+        # Without it MMEngine would not save again, with the new best one noted, when a validation
+        # that was cut off is made good before the resumed run's first checkpoint.
+        self.last_ckpt = runner.message_hub.get_info('last_ckpt', None)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             runner.logger.warning(
                 f'{type(runner.train_loop).__name__} can be resumed, but not exactly: random '

@@ -81,6 +81,17 @@ def test_best_is_kept_until_a_better_one_is_there(tmp_path, monkeypatch):
     assert [name for name in names(tmp_path) if 'best' in name] == ['best_count_epoch_2.pth']
 
 
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_last_checkpoint_knows_the_best_of_a_validation_made_good(tmp_path, by_epoch):
+    options = dict(checkpoint=dict(by_epoch=by_epoch),
+                   train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=2))
+    saved(tmp_path, toy.Kill('before_val_epoch', ('epoch', 2)), **options)
+    toy.runner(tmp_path, resume=True, **options).train()
+    last = torch.load(find_latest_checkpoint(str(tmp_path)))
+    assert last['message_hub']['runtime_info'].get('best_ckpt') == str(
+        tmp_path / ('best_count_epoch_2.pth' if by_epoch else 'best_count_iter_8.pth'))
+
+
 def test_full_disk(tmp_path, monkeypatch):
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     # A checkpoint: file, folder; `last_checkpoint`: file, folder.
