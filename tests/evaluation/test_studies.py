@@ -42,6 +42,7 @@ def test_a_study_without_rows():
     assert [line.name for line in study.lines] == [f'Exp. {n}' for n in (1, 2, 3, 4, 6)]
     assert [(c.better[-1], c.worse[-1]) for c in study.comparisons] == [
         ('2', '1'), ('4', '3'), ('3', '1'), ('4', '2')]
+    assert STUDIES['methods'].without({'avgn', PAPER}).against == ('AVGN with audio dropout', )
 
 
 def test_a_row_in_the_place_of_another():
@@ -50,8 +51,8 @@ def test_a_row_in_the_place_of_another():
         ('Uniform', 'table5_uniform'), ('AV-TeST', 'avgn')]
     assert study.comparisons == STUDIES['table5'].comparisons
     study = STUDIES['audio'].instead(PAPER, 'avgn')  # both are lines of it
-    assert {line.row for line in study.lines} == {'table4_exp2', 'avgn'}
-    assert len(study.lines) == 5 and len(study.comparisons) == 3
+    assert {line.row for line in study.lines} == {'table4_exp2', 'avgn', 'audio_dropout'}
+    assert len(study.lines) == 9 and len(study.comparisons) == 6
 
 
 def test_marks_say_which_parts_there_are():
