@@ -168,12 +168,13 @@ def test_dry_run_prints_what_trains_the_rows(study, place, tmp_path, capsys):
                     f'{tmp_path}/trained/anet/avgn/seed3 --seed 3')
     assert no_audio.endswith('--seed 3 --cfg-options model.cls_head.audio_loss_weight=0.0 '
                              'model.train_cfg.audio_dropout=None')
-    study.main(['methods', '--only', 'ocsampler', '--dry-run', '--seeds', '1'])
+    # A seed that nobody has trained: the folders are those of the project.
+    study.main(['methods', '--only', 'ocsampler', '--dry-run', '--seeds', '77'])
     frameexit, ocsampler = capsys.readouterr().out.splitlines()
     assert frameexit.endswith(
-        '--work-dir work_dirs/study/glancebench-mini/frameexit/seed1 --seed 1')
-    assert ocsampler.endswith('--seed 1 --cfg-options load_from='
-                              'work_dirs/study/glancebench-mini/frameexit/seed1/epoch_8.pth')
+        '--work-dir work_dirs/study/glancebench-mini/frameexit/seed77 --seed 77')
+    assert ocsampler.endswith('--seed 77 --cfg-options load_from='
+                              'work_dirs/study/glancebench-mini/frameexit/seed77/epoch_8.pth')
     # On data whose AVGN is as the paper has it, AVGN stands for that.
     study.main(['table5', '--dataset', 'anet', '--dry-run', '--seeds', '0', *place])
     assert [command.split('/anet/')[1].split('/')[0]
