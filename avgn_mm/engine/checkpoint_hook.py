@@ -31,7 +31,7 @@ class CheckpointHook(_CheckpointHook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Clear away what a kill has left behind."""
+        """Clear away what a kill has left behind, and know again what was saved before it."""
         super().before_train(runner)
         # Without it MMEngine would not save again, with the new best one noted, when a validation
         # that was cut off is made good before the resumed run's first checkpoint.
