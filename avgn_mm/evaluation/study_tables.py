@@ -183,7 +183,7 @@ def comparisons_table(study: Study, found: Found) -> tuple[str, list[Difference]
         better, worse = points[comparison.better], points[comparison.worse]
         row = [f'{comparison.better} over {comparison.worse}']
         if comparison.margin:
-            row[0] += f', less {100 * comparison.margin:.0f} points'
+            row[0] += f' ({100 * comparison.margin:.0f} points allowed)'
         for k in ks:
             found_here = None
             if k in comparison.num_focus:

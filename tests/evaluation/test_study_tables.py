@@ -1,6 +1,7 @@
 """Means, errors and verdicts by hand, and the tables that they make."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,14 @@ def test_table_and_verdict():
                      '+30.0 ± 0.0, holds', '-10.0 ± 0.0, does not hold (against k=3)']
     assert 'Verdict: 2 of 2 comparisons hold, 0 are within' in text
     assert 'on mini, 10 videos' in text and 'T_G=12, k=2' in text
+
+
+def test_a_margin_is_named_and_not_taken_off():
+    study = replace(STUDY, comparisons=(Comparison('avgn', 'plain', (1, ), margin=0.03), ))
+    found = {('plain', 'budgets'): {0: result((0.5, )), 1: result((0.5, ))},
+             ('avgn', 'budgets'): {0: result((0.48, )), 1: result((0.48, ))}}
+    claim = rows(study_text(study, found, 'mini', [0, 1]))[-1]
+    assert claim == ['avgn over plain (3 points allowed)', '-2.0 ± 0.0, holds (paper: +10.0)']
 
 
 def test_what_was_not_run_is_said():
