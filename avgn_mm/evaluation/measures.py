@@ -74,8 +74,10 @@ def corrupt_audio(cfg: Config, **corruption) -> Config:
         step.update(ann_file=osp.join(root, dataset.ann_file),
                     data_prefix=dict(video=osp.join(root, dataset.data_prefix['video'])),
                     cache_bytes=dataset.pipeline[0].get('cache_bytes', 0))
-    dataset.pipeline = [new for old in dataset.pipeline
-                        for new in ((old, step) if old['type'] == 'DecodeAudio' else (old, ))]
+    decoders = [index for index, old in enumerate(dataset.pipeline)
+                if old['type'].removeprefix('avgn_mm.') == 'DecodeAudio']
+    for index in reversed(decoders):
+        dataset.pipeline.insert(index + 1, step)
     return cfg
 
 

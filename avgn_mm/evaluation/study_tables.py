@@ -13,7 +13,7 @@ import numpy as np
 
 from avgn_mm.engine.analysis import markdown_table
 
-from .studies import Comparison, Line, Study
+from .studies import METHODS, Comparison, Line, Study
 
 CHOSEN = 'own choice'
 # Metrics of the config's own test, with that of chance.
@@ -143,7 +143,7 @@ def results_table(study: Study, found: Found) -> str:
         row = list(line.titles)
         for label in columns:
             point = points[line.name].get(label)
-            cell = '-' if results else 'not run'
+            cell = '-' if points[line.name] else 'not run'
             if point is not None:
                 cell = percent([*point.accuracy.values()])
                 if point.gmacs:
@@ -157,7 +157,8 @@ def results_table(study: Study, found: Found) -> str:
         metrics = [result.get('metrics', {}) for result in tested.values()
                    if line.num_glances in (None, result['num_glances'])]
         row += [_extra(metrics, *EXTRAS[name]) for name in extras]
-        rows.append([*row, str(len(results))])
+        seeds = {seed for point in points[line.name].values() for seed in point.accuracy}
+        rows.append([*row, str(len(seeds))])
     return markdown_table(rows)
 
 
@@ -249,16 +250,17 @@ def rivals_table(study: Study, found: Found) -> tuple[str, list[str]]:
     return markdown_table(rows), sentences
 
 
-def study_text(study: Study, found: Found, dataset: str, seeds: Sequence[int]) -> str:
+def study_text(study: Study, found: Found, dataset: str) -> str:
     """A study's claim, tables and verdict, in Markdown.
 
     Args:
         study (Study): The study.
-        found (Found): What is known of its rows.
+        found (Found): What is known of its rows, and maybe of others.
         dataset (str): Name.
-        seeds (Sequence[int]): Those that were asked for.
     """
+    found = {pair: found[pair] for pair in study.measures() if pair in found}
     results = [result for by_seed in found.values() for result in by_seed.values()]
+    seeds = sorted({seed for by_seed in found.values() for seed in by_seed})
     parts = [f'**{study.title}.** {study.claim}', results_table(study, found)]
     if results:
         unit = (f'{results[0]["metric"]} in percent on {dataset}, {results[0]["num_videos"]} '
@@ -266,9 +268,10 @@ def study_text(study: Study, found: Found, dataset: str, seeds: Sequence[int]) -
                 'brackets mean GMACs.')
         if any(line.paper for line in study.lines):
             unit += ' Paper: mAP on ActivityNet (GFLOPs).'
+        # T_G and k of AVGN's own tests.
         own = {(result['num_glances'], result['num_focus']) for (row, measure), by_seed in
-               found.items() if measure == 'budgets' for result in by_seed.values()
-               if row == 'avgn'}
+               found.items() if measure == 'budgets' and (row == 'avgn' or row not in METHODS)
+               for result in by_seed.values() if result['num_glances']}
         if own:
             unit += (' AVGN\'s AP and hit rate are those at T_G={}, k={}; in brackets chance.'
                      .format(*min(own)))
@@ -279,7 +282,9 @@ def study_text(study: Study, found: Found, dataset: str, seeds: Sequence[int]) -
         parts += [table, f'Verdict: {verdicts.count("holds")} of {len(verdicts)} comparisons hold, '
                   f'{verdicts.count("within one standard error")} are within one standard error, '
                   f'{verdicts.count("does not hold")} do not hold, {verdicts.count("one seed")} '
-                  'have one seed only.' if verdicts else 'Verdict: not run.']
+                  'have one seed only.' + (' (Those at equal GMACs are not counted.)' if any(
+                      comparison.matched for comparison in study.comparisons) else '')
+                  if verdicts else 'Verdict: not run.']
     if study.against:
         table, sentences = rivals_table(study, found)
         parts += ['At the same or a lower cost; of all settings of the other method the one where '

@@ -31,8 +31,8 @@ model = dict(
     train_cfg=dict(
         num_glances=None,
         random_patch=True,
-        # Not the paper's: without it wrong sound at test costs 2 to 27 points (docs/results.md), and
-        # pi, whose patches matter less when there is sound, learns late.
+        # Not the paper's: without it wrong sound at test costs 2 to 27 points (docs/results.md),
+        # and pi, whose patches matter less when there is sound, learns late.
         audio_dropout=dict(missing=0.2, wrong=0.2)),
     test_cfg=dict(num_glances=12, num_focus=4),
     data_preprocessor=dict(

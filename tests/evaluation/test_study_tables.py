@@ -75,7 +75,7 @@ def test_table_and_verdict():
             seed: result((x, 0.8), (0.2, 0.3), 12, **{'saliency/AP': 0.5,
                                                      'saliency/event_rate': 0.25})
             for seed, x in ((0, 0.45), (1, 0.75), (2, 0.6))}}
-    text = study_text(STUDY, found, 'mini', [0, 1, 2])
+    text = study_text(STUDY, found, 'mini')
     header, _, plain, avgn, claims, _, claim = rows(text)
     assert header == ['part', 'k=1', 'k=2', 'paper: k=1', 'saliency AP (event rate)', 'seeds']
     assert plain == ['none', '50.0 ± 10.0 (0.100)', '50.0 ± 0.0 (0.200)', '40.0 (2.0)', '-', '2']
@@ -87,22 +87,25 @@ def test_table_and_verdict():
     assert claim == ['avgn over plain', '+10.0 ± 5.0, holds (paper: +10.0)',
                      '+30.0 ± 0.0, holds', '-10.0 ± 0.0, does not hold (against k=3)']
     assert 'Verdict: 2 of 2 comparisons hold, 0 are within' in text
-    assert 'on mini, 10 videos' in text and 'T_G=12, k=2' in text
+    assert 'on mini, 10 videos' in text and 'T_G=12, k=2' in text and 'seeds 0, 1, 2,' in text
+    # What else is known changes nothing.
+    found['other', 'budgets'] = {7: result((0.1, ), num_glances=4, **{'patch/hit_rate': 1.0})}
+    assert study_text(STUDY, found, 'mini') == text
 
 
 def test_a_margin_is_named_and_not_taken_off():
     study = replace(STUDY, comparisons=(Comparison('avgn', 'plain', (1, ), margin=0.03), ))
     found = {('plain', 'budgets'): {0: result((0.5, )), 1: result((0.5, ))},
              ('avgn', 'budgets'): {0: result((0.48, )), 1: result((0.48, ))}}
-    claim = rows(study_text(study, found, 'mini', [0, 1]))[-1]
+    claim = rows(study_text(study, found, 'mini'))[-1]
     assert claim == ['avgn over plain (3 points allowed)', '-2.0 ± 0.0, holds (paper: +10.0)']
 
 
 def test_what_was_not_run_is_said():
-    text = study_text(STUDY, {}, 'mini', [0])
+    text = study_text(STUDY, {}, 'mini')
     assert rows(text)[2] == ['none', 'not run', 'not run', '40.0 (2.0)', '0']
     assert text.endswith('Verdict: not run.')
-    text = study_text(STUDY, {('avgn', 'budgets'): {0: result((0.5, 0.6))}}, 'mini', [0, 1])
+    text = study_text(STUDY, {('avgn', 'budgets'): {0: result((0.5, 0.6))}}, 'mini')
     assert rows(text)[2][1] == 'not run' and rows(text)[3][1] == '50.0 (0.100)'
 
 
@@ -129,7 +132,7 @@ def test_rivals_at_the_same_cost():
         ('avgn', 'budgets'): {s: result((0.6 + s / 100, 0.8), (0.2, 0.4)) for s in (0, 1)},
         ('cheap', 'budgets'): {s: result((0.9, ), (0.1, )) for s in (0, 1)},
         ('good', 'budgets'): {s: result((0.3, 0.5, 0.9), (0.1, 0.3, 0.5)) for s in (0, 1)}}
-    text = study_text(study, found, 'mini', [0, 1])
+    text = study_text(study, found, 'mini')
     _, _, cheap, good = rows(text)[-4:]
     assert cheap == ['cheap', 'costs more']
     # At 0.3 AVGN's k=1 wins by 10.5; at 0.5 its k=2 loses by 10. At 0.1 it has nothing.

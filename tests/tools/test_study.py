@@ -1,7 +1,13 @@
 """The study tool: what it trains, in which order, what it keeps, and the page that it writes."""
 
+import fcntl
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +30,16 @@ def place(tmp_path):
     return ['--work-dir', str(tmp_path / 'trained'), '--results', str(tmp_path / 'results')]
 
 
+class Process:
+    """One that has ended."""
+
+    def __init__(self, status):
+        self.status = status
+
+    def wait(self):
+        return self.status
+
+
 @pytest.fixture
 def stub(study, monkeypatch):
     """In place of training and testing; what was done, and rows whose training shall fail."""
@@ -34,22 +50,23 @@ def stub(study, monkeypatch):
         with done.lock:
             done.commands.append(command)
             done.trained.append(f'{folder.parent.name}/{folder.name}')
-        if folder.parent.name in done.fail:
+        if done.fail & {folder.name, folder.parent.name}:
             stdout.write('first\nIt is broken\n')
-            return SimpleNamespace(returncode=3)
+            stdout.flush()
+            return Process(3)
         (folder / 'epoch_8.pth').touch()
-        return SimpleNamespace(returncode=0)
+        return Process(0)
 
-    def measure(cfg, model, *_, **__):
-        cells = [dict(num_glances=12, num_focus=k, **{'acc/top1': k / 8, 'gmacs': k / 10})
-                 for k in (1, 2, 4)]
+    def measure(cfg, model, num_glances=(), *_, **__):
+        cells = [dict(num_glances=number, num_focus=k, **{'acc/top1': k / 8, 'gmacs': k / 10})
+                 for number in sorted({12, *num_glances}) for k in (1, 2, 4)]
         return dict(num_videos=2, metric='acc/top1', num_glances=12, num_focus=4,
                     metrics={'acc/top1': 0.5}, cells=cells)
 
     def load(cfg, checkpoint):
         done.tested.append('/'.join(Path(checkpoint).parts[-3:-1]))
 
-    monkeypatch.setattr(study, 'subprocess', SimpleNamespace(run=train, STDOUT=None))
+    monkeypatch.setattr(study, 'subprocess', SimpleNamespace(Popen=train, STDOUT=None))
     monkeypatch.setattr(study, 'load_model', load)
     monkeypatch.setattr(study, 'measure_budgets', measure)
     return done
@@ -125,6 +142,15 @@ def test_what_all_rows_begin_with_is_trained_first(study, place, stub, tmp_path,
     (tmp_path / 'results/grid-color/table5_uniform/seed0.json').unlink()
     (tmp_path / 'trained/grid-color/table5_uniform/seed0/epoch_8.pth').unlink()
     assert study.main(command) == 0 and stub.trained[5:] == ['table5_uniform/seed0']
+    # Without it no training begins, but what is trained is tested, and the page is written.
+    (tmp_path / 'start/uniform_grid-color_patches/epoch_8.pth').unlink()
+    (tmp_path / 'trained/grid-color/avgn/seed0/epoch_8.pth').unlink()
+    for row in ('avgn', 'table5_uniform'):
+        (tmp_path / f'results/grid-color/{row}/seed0.json').unlink()
+    stub.fail = {'uniform_grid-color_patches'}
+    assert study.main(command) == 1 and stub.tested[-1] == 'table5_uniform/seed0'
+    assert 'patches, with which 1 trainings begin: RuntimeError: the training ended with' in (
+        capsys.readouterr().err)
 
 
 def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
@@ -145,10 +171,90 @@ def test_no_train_writes_what_is_known(study, place, stub, tmp_path, capsys):
     assert page.read_text().count('<!-- study:table4:glancebench-mini -->') == 1
 
 
-def test_results_of_other_settings_are_refused(study, place, stub, tmp_path):
+def test_a_page_with_half_a_block_is_left_alone(study, place, stub, tmp_path):
+    page = tmp_path / 'results.md'
+    text = ('<!-- study:table5:glancebench-mini -->\n\nMine.\n\n'
+            '<!-- study:table4:glancebench-mini -->\nold\n<!-- /study -->\n')
+    page.write_text(text)
+    with pytest.raises(ValueError, match=r'results\.md has <!-- study:table5:.* but no <!-- /st'):
+        study.main(['table5', '--no-train', *place])
+    assert page.read_text() == text
+
+
+def test_tables_have_all_seeds_that_are_known(study, place, stub, tmp_path):
+    for seed in ('4', '1'):
+        assert study.main(['table5', '--seeds', seed, *place]) == 0
+    assert [folder[-1] for folder in stub.trained] == ['4', '4', '1', '1']
+    assert 'over seeds 1, 4,' in (tmp_path / 'results.md').read_text()
+    # A lost result of a seed that was not asked for is no reason to test anything.
+    (tmp_path / 'results/glancebench-mini/table5_uniform/seed4.json').unlink()
+    assert study.main(['table5', '--seeds', '1', *place]) == 0 and len(stub.tested) == 4
+
+
+def test_what_a_study_has_come_to_ask_for_is_tested(study, place, stub, tmp_path):
+    command = ['few_glances', '--only', 'table4_exp2', '--seeds', '0', *place]
+    study.main(command)
+    path = tmp_path / 'results/glancebench-mini/table4_exp2/seed0.json'
+    result = json.loads(path.read_text())
+    assert [cell['num_glances'] for cell in result['cells']] == [2] * 3 + [12] * 3
+    result['cells'] = result['cells'][3:]
+    path.write_text(json.dumps(result))
+    study.main(command)
+    study.main(command)
+    assert stub.tested == ['table4_exp2/seed0'] * 2 and len(stub.trained) == 1
+
+
+def test_results_of_other_settings_are_refused(study, place, stub, tmp_path, monkeypatch):
     study.main(['table5', '--only', 'table5_uniform', '--seeds', '0', *place])
     with pytest.raises(ValueError, match=r'table5_uniform/seed0\.json was made with .* remove it'):
         study.main(['table5', '--seeds', '0', *place, '--cfg-options', 'model.patch_size=32'])
+    study.main(['audio', '--only', 'avgn', '--seeds', '0', *place])
+    monkeypatch.setitem(study.CORRUPTIONS, 'noise', dict(mode='noise', snr_db=-20.0))
+    with pytest.raises(ValueError, match=r'seed0_noise\.json was made with .*corruption'):
+        study.main(['audio', '--no-train', *place])
+
+
+def test_trainings_with_other_settings_are_refused(study, place, stub, tmp_path, capsys):
+    """By MMEngine's copy of the config, before anything is tested or resumed."""
+    folder = tmp_path / 'trained/glancebench-mini/table5_uniform/seed0'
+    folder.mkdir(parents=True)
+    (folder / 'last_checkpoint').touch()
+    options = study.options_of('table5_uniform')
+    for copy, message in (({**options, 'model.patch_size': 32}, 'with another model than'),
+                          ({**options, 'train_cfg.max_epochs': 9}, 'with another train_cfg than'),
+                          (options, None)):
+        study.read_config(MINI, copy).dump(folder / Path(MINI).name)
+        command = ['table5', '--only', 'table5_uniform', '--seeds', '0', *place]
+        assert study.main(command) == (message is not None)
+        assert (message or '') in capsys.readouterr().err
+    assert stub.trained == stub.tested == ['table5_uniform/seed0']
+
+
+def test_no_two_processes_train_in_one_folder(study, place, stub, tmp_path, capsys):
+    folder = tmp_path / 'trained/glancebench-mini/table5_uniform/seed0'
+    folder.mkdir(parents=True)
+    with open(folder / 'study.lock', 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert study.main(['table5', '--only', 'table5_uniform', '--seeds', '0', *place]) == 1
+    assert f'another process trains in {folder}: wait' in capsys.readouterr().err
+    assert not stub.trained
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_ends_its_trainings_when_it_is_ended(number, place, tmp_path):
+    """And begins no other; what was begun can go on."""
+    tool = ROOT / 'tools/analysis_tools/study.py'
+    command = [sys.executable, str(tool), 'table5', '--jobs', '1', '--seeds', '0', *place]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.DEVNULL) as process:
+        assert process.stdout.readline().startswith('$ python tools/train.py')
+        time.sleep(0.5)
+        os.kill(process.pid, number)
+        assert process.wait(timeout=60) != 0
+        assert '$ python' not in process.stdout.read()
+    log, = tmp_path.rglob('study.log')
+    with open(log.parent / 'study.lock', 'w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_methods_are_drawn(study, place, stub, tmp_path):

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
 
-from avgn_mm.engine.analysis import build_model, markdown_table, read_config
-from avgn_mm.engine.weights import check_weights
+from avgn_mm.engine.analysis import markdown_table, read_config
 from avgn_mm.evaluation.budgets import AccuracyScore, check_budgets, predict_all
 from avgn_mm.evaluation.exits import exit_distributions, solve_thresholds, write_thresholds
+from avgn_mm.evaluation.measures import load_model
 
 POINT = 0.01
 
@@ -78,13 +77,11 @@ def choose(family: list[dict], metric: str, gmacs: float | None, power: float | 
                key=lambda member: (member['gmacs'], -member[metric]))
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def solve(argv: Sequence[str] | None = None) -> str:
+    """Solve and write the thresholds; returns what there is to say of them."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
-    model = build_model(cfg)
-    checkpoint = load_checkpoint(model, args.checkpoint, map_location='cpu')
-    check_weights(model, checkpoint, args.checkpoint)
-    model.to(get_device())
+    model = load_model(cfg, args.checkpoint)
     num_steps = args.num_focus or model.num_frames
     budgets = check_budgets(model, {args.num_glances: range(1, num_steps + 1)})
     num_glances, = budgets
@@ -109,12 +106,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows += [[f'{member["power"]:.1f}' + (' (chosen)' if member is chosen else ''),
               f'{member[metric]:.4f}', f'{member["gmacs"]:.4g}',
               f'{member["frames_focused"]:.2f}'] for member in family]
-    print(f'{len(labels)} training videos, T_G={num_glances}, up to {num_steps} frames')
-    print(markdown_table(rows))
-    print(f'{args.out} is written. Test with it:\n  python tools/test.py {args.config} '
-          f'{args.checkpoint} --cfg-options model.test_cfg.exit_thresholds={args.out}'
-          + (f' model.test_cfg.num_glances={num_glances}' if num_glances else '')
-          + f' model.test_cfg.num_focus={num_steps}')
+    return (f'{len(labels)} training videos, T_G={num_glances}, up to {num_steps} frames\n'
+            f'{markdown_table(rows)}\n'
+            f'{args.out} is written. Test with it:\n  python tools/test.py {args.config} '
+            f'{args.checkpoint} --cfg-options model.test_cfg.exit_thresholds={args.out}'
+            + (f' model.test_cfg.num_glances={num_glances}' if num_glances else '')
+            + f' model.test_cfg.num_focus={num_steps}')
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    print(solve(argv))
 
 
 if __name__ == '__main__':

@@ -12,15 +12,18 @@ repository, so that tables can be rewritten without any training.
 
 import argparse
 import contextlib
+import fcntl
 import functools
 import json
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -53,6 +56,8 @@ from avgn_mm.visualization import draw_methods
 REPO = Path(__file__).resolve().parents[2]
 CONFIGS = REPO / 'configs'
 CHANGES = ('ablations', 'improvements')
+# What of a config decides how a training ends.
+TRAINS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler')
 STUDIES = make_studies(sorted(path.stem for path in CONFIGS.glob('avgn/improvements/*.py')))
 
 
@@ -61,7 +66,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('study', choices=[*STUDIES, 'all'])
     parser.add_argument('--dataset', default='glancebench-mini',
                         help="as the configs' names end: glancebench-mini, grid-color, anet, ...")
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2],
+                        help='train and test these; the tables have all that is known')
     parser.add_argument('--only', nargs='+', metavar='ROW',
                         help='train and test these rows alone; the tables have all that is known')
     parser.add_argument('--jobs', type=int, default=2, help='trainings at a time, 2 by default')
@@ -111,7 +117,25 @@ def options_of(row: str) -> dict:
     return {}
 
 
-def run_training(command: Sequence[str], folder: Path, checkpoint: Path, threads: int) -> None:
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Keep a folder for oneself, until the last process that inherits the descriptor has ended.
+
+    Raises:
+        RuntimeError: If another training, maybe one whose study was killed, has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / 'study.lock', 'w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeError(f'another process trains in {folder}: wait for it or stop it') \
+                from None
+        yield file.fileno()
+
+
+def run_training(command: Sequence[str], folder: Path, checkpoint: Path, threads: int,
+                 running: set[subprocess.Popen]) -> None:
     """Train; what it says goes to the folder.
 
     Args:
@@ -119,24 +143,31 @@ def run_training(command: Sequence[str], folder: Path, checkpoint: Path, threads
         folder (Path): Work directory.
         checkpoint (Path): What must be there in the end.
         threads (int): Of the process.
+        running (set[subprocess.Popen]): Where the process is while it runs.
 
     Raises:
-        RuntimeError: If the training fails.
+        RuntimeError: If the training fails, or another process trains there.
     """
-    (REPO / folder).mkdir(parents=True, exist_ok=True)
     log = REPO / folder / 'study.log'
     start = time.monotonic()
-    print(f'$ python {" ".join(command)}', flush=True)
+    print(f'$ {shlex.join(["python", *command])}', flush=True)
     # As in tools/quickstart.py: on a CPU glibc gives large tensors back and fetches them again.
     environment = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': str(8 * 1024**3),
                    **os.environ, 'OMP_NUM_THREADS': str(threads)}
-    with open(log, 'a') as file:
-        process = subprocess.run([sys.executable, *command], cwd=REPO, env=environment,
-                                 stdout=file, stderr=subprocess.STDOUT)
-    if process.returncode or not (REPO / checkpoint).exists():
+    with locked(REPO / folder) as descriptor, open(log, 'a') as file:
+        process = subprocess.Popen([sys.executable, *command], cwd=REPO, env=environment,
+                                   stdout=file, stderr=subprocess.STDOUT, pass_fds=[descriptor])
+        running.add(process)
+        try:
+            status = process.wait()
+        finally:
+            running.discard(process)
+    missing = not (REPO / checkpoint).exists()
+    if status or missing:
         said = log.read_text(errors='replace').strip().splitlines() or ['nothing']
-        raise RuntimeError(f'the training ended with status {process.returncode} and without '
-                           f'{checkpoint}; the end of {log}: {said[-1]}')
+        raise RuntimeError(f'the training ended with status {status}'
+                           + (f' and without {checkpoint}' if missing else '')
+                           + f'; the end of {log}: {said[-1]}')
     print(f'{folder}: trained in {time.monotonic() - start:.0f} s', flush=True)
 
 
@@ -144,27 +175,36 @@ class Start:
     """The encoder of patches with which a data set's configs begin, one for all rows and seeds.
 
     Args:
-        dataset (str): As the configs' names end.
+        args (argparse.Namespace): The command line.
     """
 
     parent = Path('work_dirs')  # where the configs look for it
 
-    def __init__(self, dataset: str) -> None:
-        self.config = CONFIGS / f'uniform/uniform_{dataset}_patches.py'
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.config = CONFIGS / f'uniform/uniform_{args.dataset}_patches.py'
         self.folder = self.parent / self.config.stem
+        self.options = args.cfg_options
 
     def is_missing(self) -> bool:
         return self.config.exists() and not (REPO / self.checkpoint).exists()
 
     @property
     def checkpoint(self) -> Path:
-        epochs = Config.fromfile(self.config).train_cfg.max_epochs
+        epochs = read_config(str(self.config), self.options).train_cfg.max_epochs
         return self.folder / f'epoch_{epochs}.pth'
 
-    def command(self, options: dict) -> list[str]:
-        command = ['tools/train.py', self.config.relative_to(REPO).as_posix(), '--work-dir',
-                   str(self.folder), '--seed', '0']
-        return command + options_of_command(options)
+    def command(self) -> list[str]:
+        """What trains it, without the interpreter."""
+        return training_command(self.config, self.folder, 0, self.options)
+
+
+def training_command(config: Path, folder: Path, seed: int, options: dict) -> list[str]:
+    """A training from where it was stopped, without the interpreter."""
+    command = ['tools/train.py', config.relative_to(REPO).as_posix(), '--work-dir', str(folder),
+               '--seed', str(seed)]
+    if (REPO / folder / 'last_checkpoint').exists():
+        command += ['--resume', 'auto']
+    return command + options_of_command(options)
 
 
 def options_of_command(options: dict) -> list[str]:
@@ -190,7 +230,7 @@ def differs(cfg: Config, options: dict) -> bool:
 
 
 def studies_of(dataset: str) -> dict[str, Study]:
-    """The studies; where AVGN is as the paper has it, it is also the row that stands for that."""
+    """The studies; where AVGN has no audio dropout, it is also the row that stands for that."""
     if differs(Config.fromfile(find_config('avgn', dataset)), options_of(PAPER)):
         return STUDIES
     return {name: study.instead(PAPER, 'avgn') for name, study in STUDIES.items()}
@@ -236,30 +276,45 @@ class Trained:
     def is_trained(self) -> bool:
         return (REPO / self.checkpoint).exists()
 
+    def check_folder(self) -> None:
+        """Hold what was trained, or begun, in the folder against the config as it is now.
+
+        Raises:
+            ValueError: If that was with other settings.
+        """
+        trained = REPO / self.folder / self.config.name  # MMEngine's copy
+        if trained.exists():
+            then, now = (json.loads(json.dumps({key: cfg.get(key) for key in TRAINS}, default=str))
+                         for cfg in (Config.fromfile(trained), self.read_config()))
+            changed = [key for key in TRAINS if then[key] != now[key]]
+            if changed:
+                raise ValueError(f'{self.folder} was trained with another {", ".join(changed)} '
+                                 f'than {self.config.name} has now: name another folder in '
+                                 '--work-dir, or remove this one')
+
     def command(self) -> list[str]:
         """What trains it, without the interpreter."""
-        command = ['tools/train.py', self.config.relative_to(REPO).as_posix(), '--work-dir',
-                   str(self.folder), '--seed', str(self.seed)]
         options = dict(self.options)
-        if (REPO / self.folder / 'last_checkpoint').exists():
-            command += ['--resume', 'auto']
-        elif self.before is not None:
+        if self.before is not None and not (REPO / self.folder / 'last_checkpoint').exists():
             options['load_from'] = str(self.before.checkpoint)
-        return command + options_of_command(options)
+        return training_command(self.config, self.folder, self.seed, options)
 
-    def train(self, threads: int, before: Future | None) -> None:
+    def train(self, threads: int, running: set[subprocess.Popen], before: Future | None) -> None:
         """Train to the last epoch; what it says goes to its folder.
 
         Args:
             threads (int): Of the process.
+            running (set[subprocess.Popen]): Where the process is while it runs.
             before (Future, optional): The training of the row that it begins with.
 
         Raises:
             RuntimeError: If the training fails.
+            ValueError: If it was begun with other settings.
         """
         if before is not None and before.exception() is not None:
             raise RuntimeError(f'it begins with {self.before.name}, which failed')
-        run_training(self.command(), self.folder, self.checkpoint, threads)
+        self.check_folder()
+        run_training(self.command(), self.folder, self.checkpoint, threads, running)
 
     def file(self, measure: str) -> Path:
         """The result file."""
@@ -276,20 +331,33 @@ class Trained:
         if not path.exists():
             return None
         result = json.loads(path.read_text())
-        made_by = json.loads(json.dumps(self.made_by()))
+        made_by = json.loads(json.dumps(self.made_by(measure)))
         found = {key: result.get(key) for key in made_by}
         if found != made_by:
-            raise ValueError(f'{path} was made with {found}, not with {made_by}: name another '
-                             'folder in --results, or remove it and what was trained so')
+            raise ValueError(f'{path} was made with {found}, not with {made_by}: name other '
+                             'folders in --results and --work-dir, or remove it and what was '
+                             'trained so')
         return result
 
-    def made_by(self) -> dict:
-        return dict(config=self.config.relative_to(REPO).as_posix(), options=self.options,
-                    seed=self.seed)
+    def lacks(self, measure: str, result: dict | None) -> bool:
+        """Whether there is no result, or none at a T_G that a study has come to ask for."""
+        if not (result and result['num_glances'] and self.glances and measure == 'budgets'):
+            return result is None
+        most = self.read_config().model.num_frames
+        there = {cell['num_glances'] for cell in result['cells']}
+        return any(number <= most and number not in there for number in self.glances)
+
+    def made_by(self, measure: str) -> dict:
+        made_by = dict(config=self.config.relative_to(REPO).as_posix(), options=self.options,
+                       seed=self.seed)
+        if measure in CORRUPTIONS:
+            made_by['corruption'] = CORRUPTIONS[measure]
+        return made_by
 
     def test(self, measure: str) -> None:
         """Test the trained model and write the result file, whole or not at all."""
         print(f'{self.name}: testing, {measure} ...', flush=True)
+        self.check_folder()
         checkpoint = str(REPO / self.checkpoint)
         cfg = self.read_config()
         model = load_model(cfg, checkpoint)
@@ -303,9 +371,8 @@ class Trained:
         else:
             found = measure_budgets(corrupt_audio(cfg, **CORRUPTIONS[measure]), model,
                                     num_focus=self.method.num_focus)
-            found['corruption'] = CORRUPTIONS[measure]
         cells = found.pop('cells')
-        text = json.dumps({**self.made_by(), **found}, indent=1, ensure_ascii=False)
+        text = json.dumps({**self.made_by(measure), **found}, indent=1, ensure_ascii=False)
         # A cell a line: these files are many, and are read in differences.
         lines = ',\n  '.join(json.dumps(cell) for cell in cells)
         path = self.file(measure)
@@ -319,8 +386,7 @@ class Trained:
         path = REPO / self.folder / 'exits.json'
         command = [str(self.config), checkpoint, '--out', str(path), '--num-glances',
                    str(EXIT_GLANCES), *options_of_command(self.options)]
-        with open(path.with_suffix('.log'), 'w') as file, contextlib.redirect_stdout(file):
-            solve_exits.main(command)
+        path.with_suffix('.log').write_text(solve_exits.solve(command))
         MEDIA_CACHE.clear()  # of the training videos: the other trainings want the memory
         return read_thresholds(str(path))
 
@@ -339,8 +405,12 @@ class Runs:
         self.models: dict[tuple[str, int], Trained] = {}
         self.left_out: set[str] = set()
         self.failures: dict[str, str] = {}
+        self.start = Start(args)
+        self.running: set[subprocess.Popen] = set()
         for row in dict.fromkeys(row for row, _ in self.measures):
-            for seed in args.seeds:
+            known = (re.fullmatch(r'seed(\d+)', path.stem)
+                     for path in (args.results / args.dataset / row).glob('seed*.json'))
+            for seed in sorted({*args.seeds, *(int(match[1]) for match in known if match)}):
                 try:
                     self.models[row, seed] = Trained(row, seed, args)
                 except DoesNotApply as error:
@@ -349,7 +419,7 @@ class Runs:
                     break
 
     def found(self) -> Found:
-        """The content of the result files."""
+        """The content of the result files, of these and of all other seeds."""
         found = {}
         for row, measure in self.measures:
             by_seed = {seed: model.result(measure) for (name, seed), model in self.models.items()
@@ -363,9 +433,11 @@ class Runs:
         missing = {}
         # Seed by seed: with the first seed there is a first table.
         for (row, seed), model in sorted(self.models.items(), key=lambda item: item[0][1]):
-            measures = [measure for name, measure in self.measures
-                        if name == row and seed not in found[name, measure]]
-            if measures and (self.args.only is None or row in self.args.only):
+            if seed not in self.args.seeds or self.args.only and row not in self.args.only:
+                continue
+            measures = [measure for name, measure in self.measures if name == row
+                        and model.lacks(measure, found[name, measure].get(seed))]
+            if measures:
                 missing[model] = measures
         return missing
 
@@ -393,17 +465,14 @@ class Runs:
         threads = max((os.cpu_count() or 1) // self.args.jobs, 1)
         torch.set_num_threads(threads)
         to_train = self.to_train([*missing])
-        start = Start(self.args.dataset)
-        if to_train and start.is_missing():
-            run_training(start.command(self.args.cfg_options), start.folder, start.checkpoint,
-                         os.cpu_count() or 1)
-        with ThreadPoolExecutor(self.args.jobs) as pool:
+        with ThreadPoolExecutor(self.args.jobs) as pool, self.stopped_with(pool):
             futures: dict[str, Future] = {}
-            for model in to_train:
-                before = futures.get(model.before.name) if model.before is not None else None
-                futures[model.name] = pool.submit(model.train, threads, before)
+            if self.make_start(to_train):
+                for model in to_train:
+                    before = futures.get(model.before.name) if model.before is not None else None
+                    futures[model.name] = pool.submit(model.train, threads, self.running, before)
             for name, model in by_name.items():
-                if name not in futures:
+                if name not in futures and model.is_trained():
                     self.test(model, missing[model])
             names = {future: name for name, future in futures.items()}
             for future in as_completed(names):
@@ -412,6 +481,29 @@ class Runs:
                     self.fail(name, future.exception())
                 elif name in by_name:
                     self.test(by_name[name], missing[by_name[name]])
+
+    def make_start(self, to_train: Sequence[Trained]) -> bool:
+        """Train what they begin with, if there is such a thing; whether they can begin."""
+        try:
+            if to_train and self.start.is_missing():
+                run_training(self.start.command(), self.start.folder, self.start.checkpoint,
+                             os.cpu_count() or 1, self.running)
+        except RuntimeError as error:
+            self.fail(f'{self.start.config.stem}, with which {len(to_train)} trainings begin',
+                      error)
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def stopped_with(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """End the trainings, and begin no other, when this process is told to end."""
+        try:
+            yield
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in [*self.running]:
+                process.terminate()
+            raise
 
     def test(self, model: Trained, measures: Sequence[str]) -> None:
         for measure in measures:
@@ -443,13 +535,20 @@ def draw(study: Study, found: Found, filename: Path) -> bool:
 
 
 def write_block(page: Path, name: str, dataset: str, text: str) -> None:
-    """Put a study's text between its markers; at the end of the page if they are not there."""
+    """Put a study's text between its markers; at the end of the page if they are not there.
+
+    Raises:
+        ValueError: If the second one is missing.
+    """
     begin, end = f'<!-- study:{name}:{dataset} -->', '<!-- /study -->'
     block = f'{begin}\n\n{text}\n\n{end}'
     before = page.read_text() if page.exists() else '# Results\n'
-    pattern = re.compile(f'{re.escape(begin)}.*?{re.escape(end)}', re.DOTALL)
+    # Never beyond the next study's begin.
+    pattern = re.compile(f'{re.escape(begin)}(?:(?!<!-- study:).)*?{re.escape(end)}', re.DOTALL)
     after = pattern.sub(lambda _: block, before)
     if not pattern.search(before):
+        if begin in before:
+            raise ValueError(f'{page} has {begin}, but no {end} that belongs to it')
         after = f'{before.rstrip()}\n\n## {name}, {dataset}\n\n{block}\n'
     page.parent.mkdir(parents=True, exist_ok=True)
     unfinished = page.with_suffix('.tmp')
@@ -462,21 +561,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = Runs(args)
     if args.dry_run:
         to_train = runs.to_train([*runs.to_test()])
-        start = Start(args.dataset)
-        if to_train and start.is_missing():
-            print('python', *start.command(args.cfg_options))
-        for model in to_train:
-            print('python', *model.command())
+        starts = [runs.start] if to_train and runs.start.is_missing() else []
+        for model in [*starts, *to_train]:
+            print(shlex.join(['python', *model.command()]))
         return 0
     runs.run()
     found = runs.found()
-    page = args.results.with_suffix('.md')
+    page = args.results.with_name(f'{args.results.name}.md')
     for name, study in args.studies.items():
         study = study.without(runs.left_out)
-        text = study_text(study, found, args.dataset, args.seeds)
+        text = study_text(study, found, args.dataset)
         picture = args.results / f'{args.dataset}_{name}.png'
         if study.picture and draw(study, found, picture):
-            text += f'\n\n![Accuracy against GMACs on {args.dataset}](results/{picture.name})'
+            text += (f'\n\n![Accuracy against GMACs on {args.dataset}]'
+                     f'({args.results.name}/{picture.name})')
         text += f'\n\n`python tools/analysis_tools/study.py {name} --dataset {args.dataset}`'
         write_block(page, name, args.dataset, text)
         print(f'\n{text}')
@@ -487,4 +585,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == '__main__':
+    # As for Ctrl-C: the trainings are to end as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())
