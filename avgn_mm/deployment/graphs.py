@@ -24,10 +24,9 @@ from avgn_mm.models.layers import patch_boxes
 from avgn_mm.models.recognizers import AVGN
 from avgn_mm.models.recognizers.avgn import Glance
 
-# What only training uses.
-_TRAINING_PARTS = ('saliency_loss', 'mask_loss', 'ordered_loss', 'hindsight_loss', 'mask_encoder',
-                   'visual_classifier', 'fc_visual', 'fc_local', 'audio_classifier', 'fc_audio',
-                   'loss_cls')
+# What only training uses, beside all that is called a loss.
+_TRAINING_PARTS = ('audio_dropout', 'mask_encoder', 'visual_classifier', 'fc_visual', 'fc_local',
+                   'audio_classifier', 'fc_audio', 'loss_cls')
 
 
 class FixedShapeAVGN(AVGN):
@@ -41,9 +40,10 @@ class FixedShapeAVGN(AVGN):
         nn.Module.__init__(self)
         self.__dict__.update(copy.deepcopy(model).__dict__)
         for owner in (self, self.temporal_glance, self.cls_head):
-            for name in _TRAINING_PARTS:
-                if hasattr(owner, name):
-                    setattr(owner, name, None)
+            if owner is not None:
+                for name in [name for name, _ in owner.named_children()]:
+                    if name in _TRAINING_PARTS or name.endswith('_loss'):
+                        setattr(owner, name, None)
         # Not chained: MMAction2's ResNet.eval() returns None.
         self.eval()
         self.requires_grad_(False)

@@ -37,6 +37,15 @@ def test_equal_saliencies_keep_their_order():
     assert picked.tolist() == [[6, 1, 3, 0, 2, 4]] == model.pick(saliency, 6, 1).tolist()
 
 
+def test_what_only_training_uses_is_left_out():
+    model, _, _ = diverse(1, surrogate_loss=dict(type='PatchSurrogateLoss'),
+                          distillation_loss=dict(type='BudgetDistillationLoss'),
+                          train_cfg=dict(audio_dropout=dict(missing=0.2, wrong=0.2)))
+    assert any('surrogate_loss' in name for name in model.state_dict())
+    left = {name for name, _ in AVGNGraph(model).named_modules()}
+    assert not [name for name in left if 'loss' in name or 'audio_dropout' in name]
+
+
 def test_original_is_left_alone():
     model, inputs, samples = diverse(1)
     AVGNGraph(model)

@@ -263,6 +263,18 @@ def test_labels_that_are_wrong(corpus, talker, tmp_path):
             corpus.read_talker(tmp_path)
 
 
+def test_clips_that_are_not_whole(prepare, corpus, talker):
+    clips = corpus.read_talker(talker)[:2]
+    frames = np.zeros((NUM_FRAMES, 14, 18, 3), np.uint8)
+    whole, cut, other = (corpus.Footage(shown, np.zeros(0, np.float32)) for shown in (
+        frames[:34], frames[:33], frames[:, :, :17]))  # the last word ends at 1.4 s, frame 35
+    prepare.check_footage(clips, [whole, whole])
+    with pytest.raises(ValueError, match=r'c1\.mp4: ends after 1\.32 s, its last word after 1\.40'):
+        prepare.check_footage(clips, [whole, cut])
+    with pytest.raises(ValueError, match=r'c1\.mp4: its pictures .* \(14, 17\).* to \(14, 18\)'):
+        prepare.check_footage(clips, [whole, other])
+
+
 @pytest.mark.parametrize('config', sorted(
     path.relative_to(ROOT).as_posix() for path in ROOT.glob('configs/*/*_grid-*.py')))
 def test_configs_fit_the_set(config, corpus, tiny):

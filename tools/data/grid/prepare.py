@@ -315,11 +315,25 @@ def _write_sample(task: tuple[str, Plan], spec: GridSpec) -> None:
     write_video(path, draw_frames(spec, plan, _footage), make_sound(spec, plan, _footage), spec)
 
 
+def check_footage(clips: Sequence[Clip], footage: Sequence[Footage]) -> None:
+    """Raise a ValueError for a clip that ends before its words do, or has another picture size."""
+    size = footage[0].frames.shape[1:3]
+    for clip, found in zip(clips, footage):
+        if found.frames.shape[1:3] != size:
+            raise ValueError(f'{clip.path}: its pictures are reduced to {found.frames.shape[1:3]} '
+                             f'(height, width), those of {clips[0].path} to {size}')
+        end = clip.words[-1].end
+        if len(found.frames) + 1 < end * FPS:
+            raise ValueError(f'{clip.path}: ends after {len(found.frames) / FPS:.2f} s, its last '
+                             f'word after {end:.2f} s; is the file whole?')
+
+
 def generate(spec: GridSpec, talker: Path, out: Path, seed: int = 0, workers: int = 1) -> None:
     """Write the set: as :func:`avgn_mm.datasets.glancebench.generate`, and resumed as there.
 
     Raises:
-        ValueError: If ``out`` holds a set of other settings, clips or of another seed.
+        ValueError: If ``out`` holds a set of other settings, clips or of another seed, or a clip
+            is not whole.
     """
     clips = read_talker(talker, seed)
     said = repr([(clip.name, clip.split, clip.words) for clip in clips])
@@ -333,6 +347,7 @@ def generate(spec: GridSpec, talker: Path, out: Path, seed: int = 0, workers: in
         members = [clip for clip in clips if clip.split == split]
         with ThreadPoolExecutor(max(1, workers)) as pool:
             footage = list(pool.map(lambda clip: load(clip.path, spec.scale), members))
+            check_footage(members, footage)
             maps = list(pool.map(motion_map, members, footage))
         finder = finder or MouthFinder(maps)  # of the first split, train
         boxes = [finder.find(motion) for motion in maps]
