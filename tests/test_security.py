@@ -115,8 +115,8 @@ def test_all_tools_that_take_a_checkpoint_are_here():
     reads = set()
     for path in (ROOT / 'tools').rglob('*.py'):
         text = path.read_text()
-        if any(word in text for word in ('load_checkpoint', 'load_from', 'AVInferencer',
-                                         'HighlightFinder', 'build_runner')):
+        if any(word in text for word in ('load_checkpoint', 'load_model', 'load_from',
+                                         'AVInferencer', 'HighlightFinder', 'build_runner')):
             reads.add(path.relative_to(ROOT / 'tools').as_posix())
     # The last one tests what it has trained itself, as tools/test.py does.
     assert reads == {name.split(',')[0] for name in TOOLS} | {
